@@ -59,8 +59,8 @@ def ssim(a: Picture, b: Picture, window: Window = "gaussian", mask: Mask | None 
 def ssim_map(a: Picture, b: Picture, window: Window = "gaussian") -> Floats:
     """Structural similarity at each pixel and channel: the pictures' shape, values in [-1,1].
 
-    `gaussian` is Wang et al.'s (2004): sigma 1.5 over 11x11 pixels, the plain covariance. `uniform51` is a box of
-    51x51 with the sample covariance, the released EdgeConnect script's setting of scikit-image.
+    `gaussian` is Wang et al.'s (2004): sigma 1.5 over 11x11 pixels, the plain covariance. `uniform51` is a box
+    of 51x51 with the sample covariance, the released EdgeConnect script's setting of scikit-image.
     Errors: a picture smaller than the window.
     """
     kind = _WINDOWS[window]
@@ -86,7 +86,7 @@ def ssim_map(a: Picture, b: Picture, window: Window = "gaussian") -> Floats:
 
 
 class EdgeScore(NamedTuple):
-    """Share of drawn edge pixels that are true (precision), of true ones that were drawn (recall), in [0,1]."""
+    """Share of drawn pixels that are true (precision), of true ones that were drawn (recall); in [0,1]."""
 
     precision: float
     recall: float
@@ -103,8 +103,9 @@ def edge_precision_recall(
 ) -> EdgeScore:
     """How well an edge map agrees with the true one inside the hole.
 
-    Maps are (H,W), bool or [0,1], a line where above `threshold`. A pixel agrees when the other map has a line
-    within `tolerance_px` (Euclidean) of it in the hole. Nothing drawn has precision 1, nothing to draw recall 1.
+    Maps are (H,W), bool or [0,1], a line where above `threshold`. A pixel agrees when the other map has a
+    line within `tolerance_px` (Euclidean) of it in the hole. With nothing drawn the precision is 1, with
+    nothing to draw the recall.
     """
     drawn = (_unit(predicted) > threshold) & mask
     real = (_unit(truth) > threshold) & mask
