@@ -1,0 +1,140 @@
+"""Arrays -> the bytes of picture files, as images.py writes them; nobody else calls this."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import threading
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from edgeconnect.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.unsignedinteger[Any]]
+    Encoder = Callable[[Pixels, bytes | None, str], tuple[bytes, list[str]]]
+
+
+def output_format(
+    path: str | Path,
+) -> tuple[str, Encoder]:
+    """The format a file name asks for and its encoder; InputError for a suffix that cannot be written."""
+    suffix = Path(path).suffix.lower() or ".png"
+    if suffix not in ENCODERS:
+        raise InputError(f"{path}: expected a name ending in {', '.join(ENCODERS)}, got {suffix!r}")
+    return ENCODERS[suffix]
+
+
+def to_8bit(pixels: Pixels) -> NDArray[np.uint8]:
+    """uint16 rounded to uint8 (65535 -> 255); uint8 as it is."""
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def encode_png(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:
+    if pixels.dtype == np.uint8 or pixels.ndim == 2:
+        return _save(pixels, icc_profile, "PNG"), []
+    # neither library writes 16-bit grey with alpha, so its grey is repeated; OpenCV wants blue first
+    order = {2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
+    data = cv2.imencode(".png", pixels[..., order])[1].tobytes()
+    if icc_profile:
+        chunk = b"iCCPprofile\0\0" + zlib.compress(icc_profile)
+        header = 33  # signature and IHDR, which the profile has to follow
+        data = b"".join([data[:header], struct.pack(">I", len(chunk) - 4), chunk,
+                         struct.pack(">I", zlib.crc32(chunk)), data[header:]])  # fmt: skip
+    return data, []
+
+
+def encode_tiff(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:
+    import tifffile
+
+    if pixels.ndim == 3 and pixels.shape[2] == 2:
+        pixels = pixels[..., [0, 0, 0, 1]]
+    file = io.BytesIO()
+    has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4
+    tifffile.imwrite(
+        file,
+        pixels,
+        photometric="rgb" if pixels.ndim == 3 else "minisblack",
+        extrasamples=["unassalpha"] if has_alpha else None,
+        compression="zlib",
+        iccprofile=icc_profile,
+        metadata=None,
+    )
+    return file.getvalue(), []
+
+
+def encode_webp(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:
+    if pixels.dtype != np.uint8:
+        raise InputError(f"{name}: expected a format for 16 bits (.png or .tif), got WebP, which has 8")
+    # `exact` keeps the colour of transparent pixels
+    return _save(pixels, icc_profile, "WEBP", lossless=True, exact=True), []
+
+
+def encode_bmp(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:
+    if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise InputError(f"{name}: expected a format for 16 bits and alpha (.png or .tif), got BMP")
+    return _save(pixels, None, "BMP"), ["BMP cannot hold the ICC profile"] if icc_profile else []
+
+
+def encode_jpeg(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:
+    notes = ["JPEG is lossy: known pixels change too; .png keeps them"]
+    if pixels.dtype == np.uint16:
+        notes.append("JPEG has 8 bits: 16 were rounded")
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        notes.append("JPEG has no alpha: it was left out")
+        pixels = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
+    return _save(to_8bit(pixels), icc_profile, "JPEG", quality=95, subsampling=0), notes
+
+
+def _save(pixels: Pixels, icc_profile: bytes | None, format: str, **options: Any) -> bytes:
+    """The bytes of a file that Pillow writes."""
+    file = io.BytesIO()
+    if icc_profile:
+        options["icc_profile"] = icc_profile
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format, **options)
+    return file.getvalue()
+
+
+ENCODERS: dict[str, tuple[str, Encoder]] = {
+    ".png": ("PNG", encode_png),
+    ".tif": ("TIFF", encode_tiff),
+    ".tiff": ("TIFF", encode_tiff),
+    ".webp": ("WebP", encode_webp),
+    ".bmp": ("BMP", encode_bmp),
+    ".jpg": ("JPEG", encode_jpeg),
+    ".jpeg": ("JPEG", encode_jpeg),
+}
+
+
+def to_gray(rgb: Pixels) -> Pixels:
+    """(H,W) luminance of (H,W,3), rounded; equal channels give back exactly their value."""
+    return np.asarray(np.rint(rgb @ np.array([0.2125, 0.7154, 0.0721])), rgb.dtype)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write under a temporary name, sync, rename: a file under its own name is always whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: expected a place to write to, got: {error.strerror}") from error

@@ -1,0 +1,291 @@
+"""Files <-> arrays: the only module that knows Pillow (and OpenCV for what Pillow would reduce to 8 bits)."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import threading
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+
+from edgeconnect.encoders import encode_png, output_format, to_8bit, to_gray, write_atomically
+from edgeconnect.errors import InputError
+from edgeconnect.signatures import READABLE, kind, looks_like_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.unsignedinteger[Any]]
+
+MAX_PIXELS = 500_000_000
+"""Largest width x height that is decoded; more is a mistake or a decompression bomb."""
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
+_UNUSUAL = {"I": "32-bit integers", "F": "32-bit floats (HDR)", "LAB": "Lab colours", "HSV": "HSV colours"}
+_ORIENTATION = 0x0112
+# EXIF orientation -> what makes it upright, in this order: transpose, flip rows, flip columns
+_TURNS = {2: "c", 3: "rc", 4: "r", 5: "t", 6: "tc", 7: "trc", 8: "tr"}
+# what damaged or hostile files make Pillow's decoders raise
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
+           NotImplementedError, RuntimeError, struct.error, zlib.error)  # fmt: skip
+_open_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture as it was in its file: rgb (H,W,3) uint8 or uint16, alpha (H,W) of the same type or None.
+
+    `is_gray` says that the file held one colour channel (the three of `rgb` are then equal); `icc_profile` is
+    the file's own; `notes` are sentences about everything that reading changed.
+    """
+
+    rgb: Pixels
+    alpha: Pixels | None = None
+    is_gray: bool = False
+    icc_profile: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_photo(path: str | Path) -> Photo:
+    """A picture in full fidelity: 16 bits, alpha, grey and the ICC profile kept, EXIF orientation applied.
+
+    CMYK becomes 8-bit sRGB and a multi-page TIFF or MPO its first picture, which the notes say. Raises
+    InputError for animations, float pixels, damaged files, and more than MAX_PIXELS.
+    """
+    pixels, icc_profile, notes = _decode(Path(path))
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    is_gray, has_alpha = pixels.shape[2] < 3, pixels.shape[2] in (2, 4)
+    alpha = np.ascontiguousarray(pixels[..., -1]) if has_alpha else None
+    rgb = np.repeat(pixels[..., :1], 3, axis=2) if is_gray else np.ascontiguousarray(pixels[..., :3])
+    return Photo(rgb, alpha, is_gray, icc_profile, tuple(notes))
+
+
+def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint8]:
+    """A picture as (H,W,3) uint8 for training and scoring: alpha is left out, 16 bits are rounded to 8.
+
+    With `short_side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size (never below that short side in pixels),
+    which libjpeg decodes several times faster. Raises InputError as read_photo does.
+    """
+    path = Path(path)
+    with _reading(path), _open(path) as image:
+        # the grey and colour JPEGs that photo folders are full of need none of the care below
+        if image.format == "JPEG" and image.mode in ("L", "RGB"):
+            if short_side is not None:
+                image.draft(None, _scaled_to(image.size, short_side))
+            image.load()
+            return np.ascontiguousarray(_turn(np.asarray(image.convert("RGB")), _orientation(image)))
+    return to_8bit(read_photo(path).rgb)
+
+
+def read_raw(path: str | Path) -> Pixels:
+    """A file's own channels, for masks and edge maps: (H,W) or (H,W,2|3|4), uint8 or uint16.
+
+    One bit becomes 0/255, a palette its colours, alpha stays; EXIF orientation is applied. InputError as for
+    read_photo.
+    """
+    return _decode(Path(path))[0]
+
+
+def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
+    """Write (H,W,3) `rgb` as `like` was: grey, alpha, ICC profile and 16 bits kept; returns notes on losses.
+
+    The suffix chooses PNG (also without one), TIFF, lossless WebP or BMP, which keep every pixel, or JPEG,
+    which does not. InputError, with nothing written, for other suffixes and formats that cannot hold it.
+    """
+    _, encode = output_format(path)
+    if rgb.dtype != like.rgb.dtype:
+        raise ValueError(f"expected the photo's own {like.rgb.dtype}, got {rgb.dtype}")
+    pixels: Pixels = to_gray(rgb) if like.is_gray else rgb
+    if like.alpha is not None:
+        alpha = like.alpha
+        if alpha.shape != rgb.shape[:2]:
+            alpha = np.asarray(cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA), rgb.dtype)
+        pixels = np.dstack([pixels, alpha])
+    data, notes = encode(np.ascontiguousarray(pixels), like.icc_profile, str(path))
+    write_atomically(Path(path), data)
+    return notes
+
+
+def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
+    """Write (H,W) or (H,W,2|3|4) bool (as 0/255), uint8 or uint16 as a PNG, whatever the suffix."""
+    array = pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
+    write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
+
+
+def is_image(path: str | Path) -> bool:
+    """Whether a file's first bytes are a picture's, also a damaged one's; suffixes count for nothing."""
+    return looks_like_image(_head(Path(path)))
+
+
+def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
+    """The pictures in a folder by content, sorted; hidden files and folders and all others are left out."""
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: expected a folder of pictures, got {'a file' if root.exists() else 'nothing'}"
+        )
+    found: list[Path] = []
+    for parent, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file() and is_image(path))
+
+
+def resize(photo: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """(H,W[,C]) uint8 at another size: area averages when it shrinks, bicubic when it grows."""
+    shrinks = height * width < photo.shape[0] * photo.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(photo, (width, height), interpolation=method), np.uint8)
+
+
+def _head(path: Path) -> bytes:
+    """A file's first 32 bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(32)
+    except OSError as error:
+        raise InputError(f"{path}: expected a readable file, got: {error.strerror}") from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what decoders raise on a damaged file into one sentence that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: expected a picture, got no such file") from error
+    except _BROKEN as error:
+        raise InputError(f"{path}: expected a whole picture, got a damaged one ({error})") from error
+
+
+def _open(path: Path) -> ImageFile.ImageFile:
+    """Read a file's header; pixels come later. InputError when it is no single picture of a sensible size."""
+    try:
+        # Pillow's own limit warns at 89 and stops at 179 megapixels: below what cameras and scanners make
+        with _open_lock:
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(path, formats=_FORMATS)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: expected a {READABLE} picture, got {kind(_head(path))}") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise InputError(
+            f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, got {image.width}x{image.height}"
+        )
+    return image
+
+
+def _decode(path: Path) -> tuple[Pixels, bytes | None, list[str]]:
+    """A file's upright pixels (H,W) or (H,W,2|3|4), ICC profile and notes."""
+    with _reading(path), _open(path) as image:
+        notes = _check_frames(path, image)
+        is_deep = _is_deep(image)
+        # Pillow notices truncated data where OpenCV may hand back half a picture: it decodes first always
+        image.load()
+        orientation, icc_profile = _orientation(image), image.info.get("icc_profile")
+        if image.mode == "CMYK":
+            pixels, note = _from_cmyk(image, icc_profile)
+            notes, icc_profile = [*notes, note], None
+        else:
+            pixels = _deep_pixels(path, image) if is_deep else _shallow_pixels(path, image)
+    if orientation in _TURNS:
+        notes.append(f"turned upright as its EXIF orientation {orientation} asks")
+    return np.ascontiguousarray(_turn(pixels, orientation)), icc_profile, notes
+
+
+def _check_frames(path: Path, image: Image.Image) -> list[str]:
+    """Refuse animations; a further page or a camera's second view is left out and said."""
+    frames = getattr(image, "n_frames", 1)
+    if frames == 1:
+        return []
+    if image.format in ("TIFF", "MPO"):
+        return [f"the first of {frames} pictures in the file"]
+    raise InputError(f"{path}: expected one picture, got an animation of {frames} frames")
+
+
+def _is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether the file holds 16 bits a channel, which Pillow's colour modes would reduce to 8."""
+    if image.format == "JPEG2000":
+        return True  # its depth does not show in the header that Pillow reads
+    arguments = image.tile[0].args if image.tile else ""
+    if image.format == "PPM":
+        return arguments[-1] > 255 if isinstance(arguments, tuple) else False
+    raw_mode = arguments[0] if isinstance(arguments, tuple) else arguments
+    return image.format in ("PNG", "TIFF") and ";16" in str(raw_mode)
+
+
+def _deep_pixels(path: Path, image: Image.Image) -> Pixels:
+    """Pixels as OpenCV reads them, in RGB order; a PNG's one transparent grey value becomes alpha."""
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"{path}: expected 8 or 16 bits a channel, got {image.format} that OpenCV cannot read"
+        )
+    if pixels.ndim == 2:
+        transparent = image.info.get("transparency")
+        opacity = np.where(pixels == transparent, 0, 65535).astype(np.uint16)
+        return np.asarray(pixels if transparent is None else np.dstack([pixels, opacity]))
+    if pixels.shape[2] == 4 and (pixels[..., :1] == pixels[..., 1:3]).all():
+        return np.asarray(pixels[..., [0, 3]])  # grey with alpha, which OpenCV spreads over three channels
+    return np.asarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+
+
+def _shallow_pixels(path: Path, image: Image.Image) -> NDArray[np.uint8]:
+    """Pixels of an 8-bit, 1-bit or palette picture: grey or RGB, with alpha where there is transparency."""
+    if image.mode in _UNUSUAL:
+        raise InputError(f"{path}: expected 8 or 16 bits a channel, got {_UNUSUAL[image.mode]}")
+    gray = image.mode in ("1", "L", "LA", "La")
+    if image.mode == "1":
+        image = image.convert("L")
+    mode = ("L" if gray else "RGB") + ("A" if image.has_transparency_data else "")
+    return np.asarray(image.convert(mode))
+
+
+def _from_cmyk(image: Image.Image, icc_profile: bytes | None) -> tuple[NDArray[np.uint8], str]:
+    """CMYK as 8-bit sRGB, by its own profile where there is a usable one."""
+    if icc_profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+            target = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+            return np.asarray(converted), "CMYK converted to sRGB by its ICC profile"
+        except (ImageCms.PyCMSError, OSError):
+            return np.asarray(
+                image.convert("RGB")
+            ), "CMYK converted to RGB plainly: its ICC profile is unusable"
+    return np.asarray(image.convert("RGB")), "CMYK converted to RGB plainly: it has no ICC profile"
+
+
+def _orientation(image: Image.Image) -> int:
+    """A loaded picture's EXIF orientation; 1 where Pillow has applied it already (TIFF)."""
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if isinstance(value, int) else 1
+
+
+def _turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Pixels turned and mirrored as an EXIF orientation asks; unknown values change nothing."""
+    steps = _TURNS.get(orientation, "")
+    turned = pixels.swapaxes(0, 1) if "t" in steps else pixels
+    turned = turned[::-1] if "r" in steps else turned
+    return turned[:, ::-1] if "c" in steps else turned
+
+
+def _scaled_to(size: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """The (width, height) whose short side is `short_side` pixels: what draft() must not fall below."""
+    shorter = min(size)
+    return -(-size[0] * short_side // shorter), -(-size[1] * short_side // shorter)
