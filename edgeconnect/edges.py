@@ -1,0 +1,211 @@
+"""Edge maps: scikit-image's Canny from faster parts, and the maps that people edit in a paint program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+from skimage import feature
+from skimage.color import rgb2gray
+
+from edgeconnect.errors import InputError
+
+try:
+    # Private, yet the one piece that must not be rewritten: its comparisons decide which pixels are lines.
+    # Its name and arguments have been the same since scikit-image 0.19.
+    from skimage.feature._canny_cy import _nonmaximum_suppression_bilinear
+except ImportError as error:
+    raise ImportError(
+        "edgeconnect.edges needs scikit-image's compiled non-maximum suppression "
+        "(skimage.feature._canny_cy._nonmaximum_suppression_bilinear), which this release does not have; "
+        "scikit-image 0.25 and 0.26 do"
+    ) from error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Gray = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+Polarity = Literal["guess", "white", "black"]
+
+NOISE = 0.12
+"""Strokes fainter than this (of 1) are taken for JPEG noise: of quality 75, 99.9 % of it stays under this."""
+
+
+def to_gray(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Gray:
+    """Luminance as scikit-image's rgb2gray computes it: (H,W,3) uint8 or uint16 -> (H,W) float64 in [0,1]."""
+    gray: Gray = rgb2gray(rgb)
+    return gray
+
+
+def canny(
+    gray: NDArray[np.floating],
+    sigma: float = 2.0,
+    known: Mask | None = None,
+    low_threshold: float | None = None,
+    high_threshold: float | None = None,
+) -> Mask:
+    """Canny lines, pixel for pixel those of `skimage.feature.canny(gray, sigma, low, high, mask=known)`.
+
+    gray: (H,W) float in [0,1], computed in float64; known: (H,W) bool, False where pixels are missing, so
+    that the rim of a hole is no line. Returns (H,W) bool. sigma in pixels; thresholds default to 0.1 and 0.2.
+    The filters add in another order than scikit-image's, which matters where neighbouring gradients tie, as
+    in drawn shapes: such images are handed to scikit-image itself.
+    Raises ValueError for anything but a two-dimensional float array and a mask of its size.
+    """
+    low = 0.1 if low_threshold is None else low_threshold
+    high = 0.2 if high_threshold is None else high_threshold
+    if high < low:
+        raise ValueError(f"low_threshold must not exceed high_threshold, got {low} and {high}")
+    image = _as_float64(gray, known)
+    if 0 <= sigma <= 1e-15:  # SciPy's bound for no blur at all; 8-bit gradients then tie often
+        return _original(image, sigma, known, low, high)
+    smooth = _smooth(image, sigma, known)
+    down = cv2.Sobel(smooth, -1, 0, 1, borderType=cv2.BORDER_REFLECT)
+    right = cv2.Sobel(smooth, -1, 1, 0, borderType=cv2.BORDER_REFLECT)
+    magnitude = np.asarray(cv2.magnitude(down, right), np.float64)
+    thin = _nonmaximum_suppression_bilinear(down, right, magnitude, _inner(image, known), low)
+    lines = np.flatnonzero(thin > 0)
+    if _rounding_decides(magnitude, lines):
+        return _original(image, sigma, known, low, high)
+    return _hysteresis(thin, lines, high)
+
+
+def _as_float64(gray: NDArray[np.floating], known: Mask | None) -> Gray:
+    if gray.ndim != 2 or not gray.size or not np.issubdtype(gray.dtype, np.floating):
+        raise ValueError(f"gray must be (H,W) float, got {gray.shape} {gray.dtype}")
+    if known is not None and (known.shape != gray.shape or known.dtype != np.bool_):
+        raise ValueError(f"known must be {gray.shape} bool, got {known.shape} {known.dtype}")
+    return np.ascontiguousarray(gray, dtype=np.float64)
+
+
+def _original(image: Gray, sigma: float, known: Mask | None, low: float, high: float) -> Mask:
+    found = feature.canny(image, sigma, low, high, mask=known)  # type: ignore[no-untyped-call]
+    return np.asarray(found)
+
+
+def _smooth(image: Gray, sigma: float, known: Mask | None) -> Gray:
+    """Gaussian over known pixels alone: blur of image * known divided by blur of known, as scikit-image."""
+    kernel = _gaussian_kernel(sigma)
+    if known is not None:
+        share = _blur(known.astype(np.float64), kernel)
+        share += np.finfo(np.float64).eps
+        return np.divide(_blur(np.where(known, image, 0.0), kernel), share, out=share)
+    smooth = _blur(image, kernel)
+    rows, columns = (_share_inside(length, kernel) for length in image.shape)
+    # only along the border is any of the kernel outside
+    top, left = np.flatnonzero(rows < 1 - 1e-9), np.flatnonzero(columns < 1 - 1e-9)
+    smooth[top] /= rows[top, None]
+    smooth[:, left] /= columns[left]
+    return smooth
+
+
+def _share_inside(length: int, kernel: Gray) -> Gray:
+    """How much of the kernel lies inside a line of pixels, at each of them: (length,)."""
+    radius_px = len(kernel) // 2
+    return np.convolve(np.ones(length), kernel)[radius_px : radius_px + length]
+
+
+def _gaussian_kernel(sigma: float) -> Gray:
+    """SciPy's kernel: cut at 4 sigma, normalised to 1."""
+    if not 0 < sigma < np.inf:
+        raise ValueError(f"sigma must be 0 or more pixels, got {sigma}")
+    radius_px = int(4.0 * sigma + 0.5)
+    weights = np.exp(-0.5 / (sigma * sigma) * np.arange(-radius_px, radius_px + 1) ** 2)
+    return np.asarray(weights / weights.sum())
+
+
+def _blur(image: Gray, kernel: Gray) -> Gray:
+    return np.asarray(cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_CONSTANT))
+
+
+def _inner(image: Gray, known: Mask | None) -> NDArray[np.uint8]:
+    """Pixels whose eight neighbours exist and are known."""
+    ones = np.ones(image.shape, np.uint8) if known is None else known.astype(np.uint8)
+    box = np.ones((3, 3), np.uint8)
+    return np.asarray(cv2.erode(ones, box, borderType=cv2.BORDER_CONSTANT, borderValue=0))
+
+
+def _rounding_decides(magnitude: Gray, lines: NDArray[np.intp]) -> bool:
+    """Whether a line pixel has a neighbour of equal gradient, so that the last bit decides between them.
+
+    lines: flat indices of pixels that have all their neighbours. Of two tied pixels at least one is a line.
+    """
+    width = magnitude.shape[1]
+    around = np.array([-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1])
+    gaps = np.abs(magnitude.take(lines + around[:, None]) - magnitude.take(lines))
+    return bool((gaps < 1e-12).any())
+
+
+def _hysteresis(thin: Gray, lines: NDArray[np.intp], high: float) -> Mask:
+    """Keep the 8-connected lines that reach `high` somewhere; thin is 0 but at the flat indices `lines`."""
+    kept = np.zeros(thin.shape, np.bool_)
+    kept.ravel()[lines] = True
+    count, labels = cv2.connectedComponents(kept.view(np.uint8), connectivity=8)
+    label = labels.take(lines)
+    strong = np.zeros(count, np.bool_)
+    strong[label[thin.take(lines) >= high]] = True
+    kept.ravel()[lines] = strong[label]
+    return kept
+
+
+def repair_edges(
+    pixels: NDArray[np.generic], size: tuple[int, int], polarity: Polarity = "guess"
+) -> tuple[NDArray[np.float32], list[str]]:
+    """An edge map from whatever a paint program saved, and a sentence for each thing that had to be decided.
+
+    pixels: (H,W) or (H,W,2|3|4) uint8, uint16 or bool, as `images.read_raw` gives them.
+    size: the photo's (h,w).
+    polarity: the colour of the strokes; "guess" takes the majority for the background and says so.
+    Returns (H,W) float32 in [0,1]: a stroke of any colour is as strong as its strongest channel differs from
+    the background, transparent pixels are background, what is fainter than `NOISE` is 0. Two-valued maps come
+    back two-valued. Raises InputError where the map's size is not the photo's.
+    """
+    if polarity not in ("guess", "white", "black"):
+        raise ValueError(f"polarity must be guess, white or black, got {polarity!r}")
+    if pixels.shape[:2] != tuple(size):
+        raise InputError(_wrong_size(pixels.shape, size))
+    colour, alpha = _colour_and_alpha(pixels)
+    notes: list[str] = []
+    if polarity == "guess":
+        polarity, reason = _guess_polarity(colour, alpha)
+        notes.append(f"edge map read as {polarity} strokes: {reason}; say so if the strokes are the rest")
+    strength = colour.max(axis=2) if polarity == "white" else 1 - colour.min(axis=2)
+    strength *= alpha
+    strength[strength < NOISE] = 0
+    return strength, notes
+
+
+def _wrong_size(shape: tuple[int, ...], size: tuple[int, int]) -> str:
+    return (
+        f"the edge map is {shape[1]}x{shape[0]} pixels and its photo {size[1]}x{size[0]}; "
+        "an edge map must have its photo's size"
+    )
+
+
+def _colour_and_alpha(pixels: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(H,W,1|3) colour and (H,W) opacity, both float32 in [0,1]."""
+    full = {"bool": 1, "uint8": 255, "uint16": 65535}.get(pixels.dtype.name)
+    layers = pixels[..., None] if pixels.ndim == 2 else pixels
+    if full is None or layers.ndim != 3 or not 1 <= layers.shape[2] <= 4:
+        raise ValueError(
+            f"pixels must be (H,W[,1-4]) uint8, uint16 or bool, got {pixels.shape} {pixels.dtype}"
+        )
+    values = np.true_divide(layers, full, dtype=np.float32)
+    if layers.shape[2] in (2, 4):
+        return values[..., :-1], values[..., -1]
+    return values, np.ones(pixels.shape[:2], np.float32)
+
+
+def _guess_polarity(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> tuple[Polarity, str]:
+    """Strokes are what the majority is not; on a transparent layer they are what was painted."""
+    bright = colour.mean(axis=2) > 0.5
+    opaque = alpha >= 0.5
+    if opaque.mean() < 0.5:
+        return ("white" if bright[opaque].sum() > opaque.sum() / 2 else "black"), "the rest is transparent"
+    bright_share = float(bright[opaque].mean())
+    if bright_share > 0.5:
+        return "black", f"{bright_share:.0%} of the pixels are bright"
+    return "white", f"{1 - bright_share:.0%} of the pixels are dark"
