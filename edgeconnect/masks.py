@@ -84,19 +84,16 @@ def random_boxes(
     places = rng.uniform(0, 1, (number, 2)) * (width, height)
     shapes = np.exp(rng.normal(0, 0.4, (number, 2))) * np.sqrt(rng.dirichlet(np.full(number, 3.0)))[:, None]
 
-    def grown(size: float) -> Mask:
-        mask = np.zeros((height, width), bool)
-        for (x, y), (half_width, half_height) in zip(places, shapes * size / 2, strict=True):
-            left, right = _inside(x, half_width, width)
-            top, bottom = _inside(y, half_height, height)
-            mask[top:bottom, left:right] = True
-        return mask
+    def sides(size: float) -> NDArray[np.int64]:
+        ends = np.hstack([places - shapes * size / 2, places + shapes * size / 2])
+        return np.clip(np.rint(ends), 0, (width, height, width, height)).astype(np.int64)
 
     low, high = 0.0, math.hypot(height, width) * 2 / float(shapes.min())
-    for _ in range(40):
+    for _ in range(30):
         middle = (low + high) / 2
-        low, high = (middle, high) if grown(middle).sum() < pixels else (low, middle)
-    return min((grown(low), grown(high)), key=lambda mask: abs(int(mask.sum()) - pixels))
+        low, high = (middle, high) if _union(sides(middle), height, width).sum() < pixels else (low, middle)
+    masks = (_union(sides(size), height, width) for size in (low, high))
+    return min(masks, key=lambda mask: abs(int(mask.sum()) - pixels))
 
 
 def augment(rng: Generator, mask: Mask) -> Mask:
@@ -190,6 +187,9 @@ def _square_size(height: int, width: int, area: float) -> tuple[int, int]:
     return hole_height, min(max(1, round(pixels / hole_height)), width)
 
 
-def _inside(middle: float, half_size: float, limit: int) -> tuple[int, int]:
-    """A box side's two ends, rounded and clipped to the image."""
-    return max(0, round(middle - half_size)), min(limit, round(middle + half_size))
+def _union(sides: NDArray[np.int64], height: int, width: int) -> Mask:
+    """The boxes of (N,4) left, top, right, bottom together."""
+    mask = np.zeros((height, width), bool)
+    for left, top, right, bottom in sides:
+        mask[top:bottom, left:right] = True
+    return mask
