@@ -82,7 +82,7 @@ def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint
         # the grey and colour JPEGs that photo folders are full of need none of the care below
         if image.format == "JPEG" and image.mode in ("L", "RGB"):
             if short_side is not None:
-                image.draft(None, _scaled_to(image.size, short_side))
+                image.draft(None, (short_side, short_side))
             image.load()
             return np.ascontiguousarray(_turn(np.asarray(image.convert("RGB")), _orientation(image)))
     return to_8bit(read_photo(path).rgb)
@@ -184,6 +184,7 @@ def _open(path: Path) -> ImageFile.ImageFile:
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: expected a {READABLE} picture, got {kind(_head(path))}") from error
     if image.width * image.height > MAX_PIXELS:
+        image.close()
         raise InputError(
             f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, got {image.width}x{image.height}"
         )
@@ -257,18 +258,17 @@ def _shallow_pixels(path: Path, image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _from_cmyk(image: Image.Image, icc_profile: bytes | None) -> tuple[NDArray[np.uint8], str]:
-    """CMYK as 8-bit sRGB, by its own profile where there is a usable one."""
-    if icc_profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-            target = ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-            return np.asarray(converted), "CMYK converted to sRGB by its ICC profile"
-        except (ImageCms.PyCMSError, OSError):
-            return np.asarray(
-                image.convert("RGB")
-            ), "CMYK converted to RGB plainly: its ICC profile is unusable"
-    return np.asarray(image.convert("RGB")), "CMYK converted to RGB plainly: it has no ICC profile"
+    """CMYK as 8-bit sRGB, by its own profile where there is a usable one (relative colorimetric)."""
+    plainly = "CMYK converted to RGB plainly"
+    if not icc_profile:
+        return np.asarray(image.convert("RGB")), f"{plainly}: it has no ICC profile"
+    try:
+        profiles = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile)), ImageCms.createProfile("sRGB")
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        converted = ImageCms.profileToProfile(image, *profiles, intent, "RGB", flags=flags)
+    except (ImageCms.PyCMSError, OSError):
+        return np.asarray(image.convert("RGB")), f"{plainly}: its ICC profile is unusable"
+    return np.asarray(converted), "CMYK converted to sRGB by its ICC profile"
 
 
 def _orientation(image: Image.Image) -> int:
@@ -283,9 +283,3 @@ def _turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     turned = pixels.swapaxes(0, 1) if "t" in steps else pixels
     turned = turned[::-1] if "r" in steps else turned
     return turned[:, ::-1] if "c" in steps else turned
-
-
-def _scaled_to(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """The (width, height) whose short side is `short_side` pixels: what draft() must not fall below."""
-    shorter = min(size)
-    return -(-size[0] * short_side // shorter), -(-size[1] * short_side // shorter)
