@@ -37,8 +37,9 @@ _ORIENTATION = 0x0112
 _TURNS = {2: "c", 3: "rc", 4: "r", 5: "t", 6: "tc", 7: "trc", 8: "tr"}
 # what damaged or hostile files make Pillow's decoders raise
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
-           NotImplementedError, RuntimeError, struct.error, zlib.error)  # fmt: skip
-_open_lock = threading.Lock()
+           RuntimeError, struct.error, zlib.error)  # fmt: skip
+_limits: list[int | None] = []
+_limit_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -160,42 +161,56 @@ def _head(path: Path) -> bytes:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what decoders raise on a damaged file into one sentence that names it."""
+    """Turn what decoders raise on a damaged or huge file into one sentence that names it."""
     try:
-        yield
+        with _own_limit():
+            yield
     except InputError:
         raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: expected a picture, got no such file") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: expected a {READABLE} picture, got {kind(_head(path))}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(
+            f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, got: {error}"
+        ) from error
     except _BROKEN as error:
         raise InputError(f"{path}: expected a whole picture, got a damaged one ({error})") from error
 
 
-def _open(path: Path) -> ImageFile.ImageFile:
-    """Read a file's header; pixels come later. InputError when it is no single picture of a sensible size."""
+@contextmanager
+def _own_limit() -> Iterator[None]:
+    """Lift Pillow's pixel limit to MAX_PIXELS: its own warns at 89 megapixels, below what scanners make.
+
+    The limit is a global of Pillow's, so the first reader at work changes it and the last one puts it back.
+    """
+    with _limit_lock:
+        _limits.append(_limits[0] if _limits else Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        # Pillow's own limit warns at 89 and stops at 179 megapixels: below what cameras and scanners make
-        with _open_lock:
-            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(path, formats=_FORMATS)
-            finally:
+        yield
+    finally:
+        with _limit_lock:
+            limit = _limits.pop()
+            if not _limits:
                 Image.MAX_IMAGE_PIXELS = limit
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path}: expected a {READABLE} picture, got {kind(_head(path))}") from error
-    if image.width * image.height > MAX_PIXELS:
+
+
+def _open(path: Path) -> ImageFile.ImageFile:
+    """Read a file's header; pixels come later. InputError above MAX_PIXELS."""
+    image = Image.open(path, formats=_FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
         image.close()
-        raise InputError(
-            f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, got {image.width}x{image.height}"
-        )
+        raise InputError(f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, got {width}x{height}")
     return image
 
 
 def _decode(path: Path) -> tuple[Pixels, bytes | None, list[str]]:
     """A file's upright pixels (H,W) or (H,W,2|3|4), ICC profile and notes."""
     with _reading(path), _open(path) as image:
-        notes = _check_frames(path, image)
-        is_deep = _is_deep(image)
+        notes, is_deep = _check_frames(path, image), _is_deep(image)
         # Pillow notices truncated data where OpenCV may hand back half a picture: it decodes first always
         image.load()
         orientation, icc_profile = _orientation(image), image.info.get("icc_profile")
@@ -234,13 +249,11 @@ def _deep_pixels(path: Path, image: Image.Image) -> Pixels:
     """Pixels as OpenCV reads them, in RGB order; a PNG's one transparent grey value becomes alpha."""
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"{path}: expected 8 or 16 bits a channel, got {image.format} that OpenCV cannot read"
-        )
+        raise InputError(f"{path}: expected 8 or 16 bits a channel, got a {image.format} OpenCV cannot read")
     if pixels.ndim == 2:
-        transparent = image.info.get("transparency")
-        opacity = np.where(pixels == transparent, 0, 65535).astype(np.uint16)
-        return np.asarray(pixels if transparent is None else np.dstack([pixels, opacity]))
+        if (transparent := image.info.get("transparency")) is None:
+            return np.asarray(pixels)
+        return np.dstack([pixels, np.where(pixels == transparent, 0, 65535).astype(np.uint16)])
     if pixels.shape[2] == 4 and (pixels[..., :1] == pixels[..., 1:3]).all():
         return np.asarray(pixels[..., [0, 3]])  # grey with alpha, which OpenCV spreads over three channels
     return np.asarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])

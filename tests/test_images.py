@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -352,18 +353,30 @@ def test_files_that_are_no_pictures_are_named_for_what_they_are(rng, tmp_path):
             read_photo(tmp_path / name)
 
 
-def test_more_pixels_than_the_limit_are_refused_before_decoding(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("limit", [9_999, 2_000])
+def test_more_pixels_than_the_limit_are_refused_before_decoding(tmp_path, monkeypatch, limit):
     Image.new("L", (100, 100)).save(tmp_path / "a.png")
-    monkeypatch.setattr(images, "MAX_PIXELS", 9_999)
-    with pytest.raises(InputError, match=r"a\.png.*100x100"):
+    monkeypatch.setattr(images, "MAX_PIXELS", limit)
+    with pytest.raises(InputError, match=r"a\.png: expected at most 0 megapixels, got.*(100x100|10000)"):
         read_rgb(tmp_path / "a.png")
 
 
-def test_a_camera_size_above_pillows_own_limit_is_read_and_the_limit_left_alone(tmp_path, monkeypatch):
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_scan_above_pillows_own_limit_is_read_and_the_limit_left_alone(tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)
-    Image.new("L", (200, 100)).save(tmp_path / "a.png")
-    assert read_photo(tmp_path / "a.png").rgb.shape == (100, 200, 3)
+    Image.new("L", (200, 100)).save(tmp_path / f"a{suffix}")
+    assert read_photo(tmp_path / f"a{suffix}").rgb.shape == (100, 200, 3)
     assert Image.MAX_IMAGE_PIXELS == 5_000
+
+
+def test_readers_in_parallel_leave_pillows_limit_as_it_was(rng, tmp_path):
+    path, limit = tmp_path / "a.jpg", Image.MAX_IMAGE_PIXELS
+    Image.fromarray(pixels(rng, 3)).save(path)
+    with ThreadPoolExecutor(8) as pool:
+        shapes = set(pool.map(lambda _: read_rgb(path).shape, range(200)))
+    assert shapes == {(*SHAPE, 3)}
+    assert limit == Image.MAX_IMAGE_PIXELS
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "LA", "I;16"])
