@@ -44,6 +44,11 @@ def repair(
     return _resized(mask, size, notes), notes
 
 
+def share_between(values: Channel) -> float:
+    """The share of uint8 values that are neither black nor white, by more than a tenth of full scale."""
+    return float(((values > 25) & (values < 230)).mean())
+
+
 def _from_alpha(alpha: Channel | None, colours: Channel, polarity: Polarity, notes: list[str]) -> Mask:
     """The hole by an alpha channel."""
     if alpha is None:
@@ -103,9 +108,8 @@ def _thresholded(values: Channel, notes: list[str]) -> Mask:
 
 
 def _note_between(values: Channel, notes: list[str]) -> None:
-    """Say how many pixels are neither black nor white (by more than a tenth)."""
-    share = float(((values > 25) & (values < 230)).mean())
-    if share > 0:
+    """Say how many pixels are neither black nor white."""
+    if share := share_between(values):
         notes.append(f"{share:.2%} of the pixels are in between (JPEG fringe, soft brush): cut at half")
 
 

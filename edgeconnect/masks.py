@@ -181,10 +181,9 @@ def _square_size(height: int, width: int, area: float) -> tuple[int, int]:
     if not 0 < area <= 1:
         raise InputError(f"expected a hole area over 0 and up to 1 (share of the image), got {area}")
     pixels = area * height * width
-    hole_height = min(max(1, round(math.sqrt(pixels))), height, width)
-    if hole_height < math.sqrt(pixels) - 1 and height > width:
-        return min(round(pixels / hole_height), height), hole_height
-    return hole_height, min(max(1, round(pixels / hole_height)), width)
+    shorter = min(max(1, round(math.sqrt(pixels))), height, width)
+    longer = min(max(1, round(pixels / shorter)), max(height, width))
+    return (shorter, longer) if height <= width else (longer, shorter)
 
 
 def _union(sides: NDArray[np.int64], height: int, width: int) -> Mask:

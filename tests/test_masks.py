@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from scipy import ndimage
 
 from edgeconnect import masks
 from edgeconnect.errors import InputError
+from edgeconnect.images import read_raw, write_png
 from edgeconnect.masks import pair_by_stem, repair
 
 SIZES = st.integers(16, 160)
@@ -325,3 +328,71 @@ def test_two_masks_for_one_photo_are_named():
 
 def test_nothing_pairs_with_nothing():
     assert pair_by_stem([], []) == []
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """The recipes beside the package, which are run from the repository and never installed."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(f"masks.{name}")
+
+    return load
+
+
+def test_the_drawing_recipe_fills_every_class_and_its_doctor_finds_nothing_wrong(recipe, tmp_path, capsys):
+    size = ["--width", "48", "--height", "32", "--count", "2"]
+    assert recipe("draw").main(["--out", str(tmp_path), *size]) == 0
+    files = sorted(tmp_path.iterdir())
+    assert len({path.read_bytes() for path in files}) == len(files) == 6 * 2 * 2
+    for path in files:
+        _, percents, border, _ = path.stem.split("_")
+        low, high = (int(percent) / 100 for percent in percents.split("-"))
+        mask = read_raw(path) > 0
+        assert low - 0.001 <= mask.mean() <= high + 0.001
+        assert rim(mask).any() == (border == "border")
+    assert recipe("check").main([str(tmp_path)]) == 0
+    assert "24 masks, 0 problems" in capsys.readouterr().out
+
+
+def test_the_drawing_recipe_draws_boxes_and_refuses_nonsense(recipe, tmp_path, capsys):
+    main = recipe("draw").main
+    boxes = ["--kind", "boxes", "--ratios", "10-20", "--count", "1"]
+    assert main(["--out", str(tmp_path / "boxes"), *boxes]) == 0
+    assert [path.name for path in (tmp_path / "boxes").iterdir()] == ["boxes_10-20_any_000.png"]
+    assert main(["--out", str(tmp_path), "--ratios", "20-10"]) == 1
+    assert "percents like 0-10,10-20, got '20-10'" in capsys.readouterr().err
+    assert main(["--out", str(tmp_path), "--width", "8"]) == 1
+
+
+def test_the_doctor_names_every_trouble_and_fails(recipe, tmp_path, capsys, hole):
+    photos, found = tmp_path / "photos", tmp_path / "masks"
+    for name in ("good", "inverted", "small", "empty", "photo", "broken"):
+        write_png(photos / f"{name}.png", np.zeros((*hole.shape, 3), np.uint8))
+    write_png(found / "good.png", hole)
+    write_png(found / "inverted.png", ~hole)
+    write_png(found / "small_mask.png", hole[::2, ::2])
+    write_png(found / "empty.png", hole & False)
+    write_png(found / "photo.png", np.arange(hole.size, dtype=np.uint32).astype(np.uint8).reshape(hole.shape))
+    (found / "broken.png").write_bytes((found / "good.png").read_bytes()[:60])
+    check = recipe("check").main
+    assert check([str(found), "--photos", str(photos), "--repair-to", str(tmp_path / "clean")]) == 1
+    out = capsys.readouterr().out
+    for trouble in (
+        "broken.png: expected",
+        "empty.png: no hole",
+        "photo.png: 79.7% of its values are neither black nor white",
+        "small_mask.png: 48x32 for a photo of 96x64",
+        "mixed polarity",
+    ):
+        assert trouble in out
+    for name in ("good.png", "inverted.png"):
+        np.testing.assert_array_equal(read_raw(tmp_path / "clean" / name) > 0, hole)
+    assert (read_raw(tmp_path / "clean" / "small_mask.png").shape) == hole.shape
+
+    (photos / "good.png").unlink()
+    assert check([str(found), "--photos", str(photos)]) == 1
+    assert "1 masks without a photo" in capsys.readouterr().out
+    assert check([str(tmp_path / "nowhere")]) == 1
+    assert check([str(photos.parent / "clean"), "--photos", str(photos.parent / "clean")]) == 1
