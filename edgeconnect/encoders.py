@@ -120,7 +120,7 @@ ENCODERS: dict[str, tuple[str, Encoder]] = {
 
 def to_gray(rgb: Pixels) -> Pixels:
     """(H,W) luminance of (H,W,3), rounded; equal channels give back exactly their value."""
-    return np.asarray(np.rint(rgb @ np.array([0.2125, 0.7154, 0.0721])), rgb.dtype)
+    return np.asarray(cv2.transform(rgb, np.array([[0.2125, 0.7154, 0.0721]])), rgb.dtype)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     Channel = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
-    Polarity = Literal["guess", "white", "black", "alpha"]
+
+Polarity = Literal["guess", "white", "black", "alpha"]
 
 
 def repair(

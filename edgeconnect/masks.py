@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeconnect.brush import draw_ratio, strokes
 from edgeconnect.errors import InputError
-from edgeconnect.mask_repair import repair
+from edgeconnect.mask_repair import Polarity, repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["augment", "boxes", "centre", "dilate", "feather", "half", "hole_ratio", "pair_by_stem",
-           "random_boxes", "repair", "square", "strokes", "touches_border"]  # fmt: skip
+__all__ = ["Polarity", "augment", "boxes", "centre", "dilate", "feather", "half", "hole_ratio",
+           "pair_by_stem", "random_boxes", "repair", "square", "strokes", "touches_border"]  # fmt: skip
 
 _MASK_SUFFIXES = ("_mask", "-mask")
 

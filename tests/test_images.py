@@ -16,6 +16,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
+from skimage.color import rgb2gray
 
 from edgeconnect import images
 from edgeconnect.errors import InputError
@@ -433,11 +434,15 @@ def test_a_flat_photo_stays_flat_at_any_size(shape):
     np.testing.assert_array_equal(resized, np.full((*shape, 3), 93, np.uint8))
 
 
-@given(st.integers(0, 65535))
-def test_gray_of_equal_channels_is_exactly_their_value(value):
-    for dtype in (np.uint8, np.uint16):
-        rgb = np.full((1, 1, 3), value % (np.iinfo(dtype).max + 1), dtype)
-        assert images.to_gray(rgb)[0, 0] == rgb[0, 0, 0]
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_gray_of_equal_channels_is_exactly_their_value_for_every_value(dtype):
+    values = np.arange(np.iinfo(dtype).max + 1).astype(dtype).reshape(-1, 256)
+    np.testing.assert_array_equal(images.to_gray(np.dstack([values] * 3)), values)
+
+
+def test_gray_is_the_luminance_that_scikit_image_computes(rng):
+    rgb = pixels(rng, 3, np.uint16)
+    np.testing.assert_allclose(images.to_gray(rgb), rgb2gray(rgb) * 65535, atol=0.51)
 
 
 def test_png_holds_bool_masks_as_black_and_white(rng, tmp_path):
