@@ -26,6 +26,14 @@ def luminance(photo: Tensor) -> Tensor:
     return torch.einsum("nchw,c->nhw", photo, photo.new_tensor(LUMINANCE))[:, None]
 
 
+def composite(known: Tensor, filled: Tensor, mask: Tensor) -> Tensor:
+    """`known` outside the hole, `filled` inside it: (N,C,H,W) twice and (N,1,H,W) -> (N,C,H,W).
+
+    The one place where anything is merged by a mask (I_comp, C_comp and the masked inputs of the paper).
+    """
+    return known * (1 - mask) + filled * mask
+
+
 @dataclass(frozen=True)
 class Batch:
     """One batch: photo (N,3,H,W), gray, edge and mask (N,1,H,W) each, float32 in [0,1], mask 1 = hole."""

@@ -1,0 +1,205 @@
+"""Every number of a training run, typed, with its source; a YAML file and the command line fill the same fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from edgeconnect.errors import InputError
+
+STAGES = ("edge", "inpaint", "joint")
+Stage = Literal["edge", "inpaint", "joint"]
+
+
+def _split(value: Any) -> Any:
+    """Let "a,b" on the command line stand for a list."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _whole(value: Any) -> Any:
+    """Let "2e6" stand for a whole number: YAML reads it as text."""
+    try:
+        return int(float(value)) if float(value).is_integer() else value
+    except (TypeError, ValueError):
+        return value
+
+
+Count = Annotated[int, BeforeValidator(_whole)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Pair = Annotated[tuple[float, float], BeforeValidator(_split)]
+Pixels = Annotated[tuple[int, int], BeforeValidator(_split)]
+
+
+class TrainConfig(BaseModel):
+    """One training run. "paper" is arXiv 1901.00212; "released" the example settings of its released code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: Stage
+    photos: Path = Field(
+        description="folder of training photos (searched recursively), or a file listing them"
+    )
+    run: Path = Field(description="folder of this run: config.yaml, log.jsonl, samples/, checkpoints/")
+    init_from: Strings = Field(
+        (), description="run folders or weights files to start from, counting from step 0"
+    )
+
+    steps: Count = Field(2_000_000, gt=0, description="training steps (released: 2 million)")
+    batch_size: int = Field(8, gt=0, description="photos a step and process (paper: 8)")
+    size: int = Field(
+        256, ge=16, multiple_of=4, description="side of the square training crop in px (paper: 256)"
+    )
+    short_side: Pixels | None = Field(
+        None,
+        description="a,b: short side in px before cropping, drawn from this range (paper: the crop's size)",
+    )
+    flip: bool = Field(True, description="mirror every other photo (paper)")
+    seed: int = Field(0, ge=0, description="seed of weights, crops, masks and order")
+    workers: int = Field(2, ge=0, description="processes that prepare photos")
+    skip_broken: bool = Field(
+        False, description="leave unreadable photos out, counted and listed, instead of stopping"
+    )
+
+    masks: Strings = Field(
+        ("square",),
+        description="square, half, centre, boxes, strokes or folders of mask files; drawn evenly (paper: square)",
+    )
+    hole_ratio: Pair = Field(
+        (0.0, 0.6), description="a,b: hole ratio of boxes and strokes (paper's tables: 0 to 0.6)"
+    )
+    sigma: float = Field(2.0, ge=0, description="Canny's sigma in px (paper: about 2 is best)")
+    edges_folder: Path | None = Field(
+        None, description="another detector's edge maps, by stem, instead of Canny's"
+    )
+    edges: Literal["true", "predicted"] = Field(
+        "true",
+        description="what stage inpaint sees in the hole: true edges (paper) or a frozen G1's (released)",
+    )
+
+    width: int = Field(64, gt=0, description="channels after the generators' first convolution (paper: 64)")
+    blocks: int = Field(8, gt=0, description="residual blocks of the generators (paper: 8)")
+    disc_width: int = Field(
+        64, gt=0, description="channels after the discriminators' first convolution (paper: 64)"
+    )
+    hole_start: Literal["white", "smooth"] = Field(
+        "white",
+        description="what the inpainting network sees in the hole: white (paper) or the rim's smooth continuation",
+    )
+    features: str = Field("vgg19", description="vgg19 (torchvision's, paper) or a file of VGG features")
+    feature_norm: Literal["imagenet", "released"] = Field(
+        "imagenet",
+        description="what torchvision's VGG is fed: ImageNet-normalised (paper) or [0,1] as it is (released)",
+    )
+
+    adversarial: Literal["nonsaturating", "lsgan", "hinge"] = Field(
+        "nonsaturating", description="(paper: nonsaturating)"
+    )
+    w_edge_adv: float = Field(1.0, ge=0, description="stage edge, adversarial (paper: 1)")
+    w_feature_matching: float = Field(10.0, ge=0, description="stage edge, feature matching (paper: 10)")
+    w_l1: float = Field(1.0, ge=0, description="stages inpaint and joint, L1 (paper: 1)")
+    w_adv: float = Field(0.1, ge=0, description="stages inpaint and joint, adversarial (paper: 0.1)")
+    w_perceptual: float = Field(0.1, ge=0, description="stages inpaint and joint, perceptual (paper: 0.1)")
+    w_style: float = Field(250.0, ge=0, description="stages inpaint and joint, style (paper: 250)")
+
+    lr: float | None = Field(None, gt=0, description="generators' learning rate (paper: 1e-4; joint 1e-6)")
+    d_lr_ratio: float = Field(
+        0.1, gt=0, description="discriminators' learning rate over the generators' (paper: 0.1)"
+    )
+    lr_drop_at: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="share of the steps after which learning rates fall tenfold (paper: at the plateau)",
+    )
+    betas: Pair = Field((0.0, 0.9), description="Adam's betas (paper: 0, 0.9)")
+    ema_decay: float = Field(
+        0.999, ge=0, lt=1, description="decay of the generators' moving average; 0 turns it off"
+    )
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="bf16 autocast; auto: where hardware has it"
+    )
+    compile: bool = Field(
+        False, description="torch.compile the networks: a minute at the start, faster steps after"
+    )
+    threads: int = Field(0, ge=0, description="CPU threads of the training process (0: PyTorch's choice)")
+
+    save_every: Count = Field(1000, gt=0, description="steps between checkpoints")
+    keep: int = Field(2, gt=0, description="checkpoints kept")
+    log_every: int = Field(10, gt=0, description="steps between lines in log.jsonl")
+    validate_every: Count = Field(1000, gt=0, description="steps between validations and sample grids")
+    val_photos: Path | None = Field(
+        None, description="folder or list of validation photos (default: the training photos)"
+    )
+    val_count: int = Field(16, gt=0, description="validation photos; fixed masks go with them")
+    max_minutes: float | None = Field(None, gt=0, description="save and stop after this many minutes")
+    tensorboard: bool = Field(False, description="also write TensorBoard event files (extra: tensorboard)")
+
+    @model_validator(mode="after")
+    def _ranges_are_ordered(self) -> TrainConfig:
+        for name in ("hole_ratio", "short_side"):
+            pair = getattr(self, name)
+            if pair is not None and pair[0] > pair[1]:
+                raise ValueError(f"{name}: expected a range low,high, got {pair[0]},{pair[1]}")
+        if self.hole_ratio[0] < 0 or self.hole_ratio[1] > 1:
+            raise ValueError(
+                f"hole_ratio: expected ratios from 0 to 1, got {self.hole_ratio[0]},{self.hole_ratio[1]}"
+            )
+        if self.short_side is not None and self.short_side[0] < self.size:
+            raise ValueError(
+                f"short_side: expected at least the crop's size {self.size}, got {self.short_side[0]}"
+            )
+        return self
+
+    @property
+    def learning_rate(self) -> float:
+        """The generators' learning rate: as given, else the paper's for this stage."""
+        return self.lr if self.lr is not None else (1e-6 if self.stage == "joint" else 1e-4)
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """Weight of each named term of this stage's generator and discriminator losses."""
+        if self.stage == "edge":
+            return {"adv": self.w_edge_adv, "feature_matching": self.w_feature_matching, "d_adv": 1.0}
+        return {
+            "l1": self.w_l1,
+            "adv": self.w_adv,
+            "perceptual": self.w_perceptual,
+            "style": self.w_style,
+            "d_adv": 1.0,
+        }
+
+
+def make_config(given: dict[str, Any], file: Path | None = None) -> TrainConfig:
+    """A checked TrainConfig from a YAML file's fields, overridden by `given`; all faults in one InputError."""
+    values = {**(read_yaml(file) if file else {}), **given}
+    try:
+        return TrainConfig(**values)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc'])) or 'config'}: {_sentence(e)}" for e in error.errors()]
+        raise InputError(f"{file or 'training options'}: " + "; ".join(faults)) from None
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The fields of a YAML config file; raises InputError where it is no mapping."""
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{file}: expected a YAML file of training options, got {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{file}: expected `name: value` lines, got {type(values).__name__}")
+    return {str(k).replace("-", "_"): v for k, v in values.items()}
+
+
+def to_yaml(config: TrainConfig) -> str:
+    """The whole config as YAML, every field written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _sentence(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return message if error["type"] in ("value_error", "missing") else f"{message}, got {error['input']!r}"

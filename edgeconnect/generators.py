@@ -1,0 +1,82 @@
+"""G1 and G2: the two generators as they are called, each hiding the hole in its own inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from edgeconnect.batch import composite
+from edgeconnect.networks import Generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HoleStart = Literal["white", "smooth"]
+
+
+class EdgeGenerator(nn.Module):
+    """G1: completes the edge map (paper, section 3.1). Default sizes are the paper's: 10,761,089 parameters."""
+
+    def __init__(self, width: int = 64, blocks: int = 8, *, spectral: bool = True) -> None:
+        super().__init__()
+        self.config = {"width": width, "blocks": blocks}
+        self.net = Generator(3, 1, width=width, blocks=blocks, spectral=spectral, residual_bias=False)
+
+    def forward(self, gray: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
+        """C_pred (N,1,H,W) in [0,1] from I_gray, C_gt and M, (N,1,H,W) each in [0,1]; the hole may hold anything."""
+        white, none = torch.ones_like(mask), torch.zeros_like(mask)
+        inputs = torch.cat((composite(gray, white, mask), composite(edge, none, mask), mask), dim=1)
+        return torch.sigmoid(self.net(inputs).float())
+
+
+class InpaintGenerator(nn.Module):
+    """G2: completes the colours along given edges (paper, section 3.2). Paper's size: 10,774,595 parameters.
+
+    `hole_start` is what the network sees in the hole. "white": the paper's white paint; I_pred = (tanh + 1) / 2.
+    "smooth": the harmonic continuation of the hole's rim (`harmonic_fill`) with the mask as a fifth channel, and
+    the network's output is added to that start before the tanh, so that it learns the difference only.
+    """
+
+    def __init__(self, width: int = 64, blocks: int = 8, *, hole_start: HoleStart = "white") -> None:
+        super().__init__()
+        self.config = {"width": width, "blocks": blocks, "hole_start": str(hole_start)}
+        self.hole_start = hole_start
+        self.net = Generator(4 if hole_start == "white" else 5, 3, width=width, blocks=blocks)
+
+    def forward(self, photo: Tensor, edge: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
+        """I_pred (N,3,H,W) in [0,1] from I_gt (N,3,H,W), C_comp and M (N,1,H,W); the photo's hole may hold anything.
+
+        `start` (N,3,H,W) replaces the harmonic fill of a "smooth" network, e.g. by a coarser level's result.
+        """
+        if self.hole_start == "white":
+            masked = composite(photo, torch.ones_like(photo), mask)
+            return (torch.tanh(self.net(torch.cat((masked, edge), dim=1)).float()) + 1) / 2
+        filled = harmonic_fill(photo, mask) if start is None else composite(photo, start, mask)
+        residual = self.net(torch.cat((filled, edge, mask), dim=1)).float()
+        return (torch.tanh(residual + torch.atanh(1.96 * filled.float() - 0.98)) + 1) / 2
+
+
+@torch.no_grad()
+def harmonic_fill(photo: Tensor, mask: Tensor, sweeps: int = 12) -> Tensor:
+    """Continue the rim of the hole smoothly into it: an approximate solution of Laplace's equation.
+
+    (N,C,H,W) and (N,1,H,W) -> (N,C,H,W), known pixels unchanged. Each level of a 2x pyramid of known-pixel means
+    starts from the coarser level's solution and takes `sweeps` Jacobi steps (cascadic multigrid).
+    """
+    known = 1 - mask
+    if min(photo.shape[-2:]) <= 2 or bool((mask.amax(dim=(1, 2, 3)) == 0).all()):
+        mean = (photo * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+        return composite(photo, mean.expand_as(photo), mask)
+    size = photo.shape[-2:]
+    weight = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+    coarse = F.avg_pool2d(photo * known, 2, ceil_mode=True, count_include_pad=False) / weight.clamp(min=0.25)
+    filled = harmonic_fill(coarse, (weight == 0).to(mask), sweeps)
+    filled = composite(photo, F.interpolate(filled, size, mode="bilinear", align_corners=False), mask)
+    for _ in range(sweeps):
+        rim = F.pad(filled, (1, 1, 1, 1), mode="replicate")
+        mean = (rim[..., :-2, 1:-1] + rim[..., 2:, 1:-1] + rim[..., 1:-1, :-2] + rim[..., 1:-1, 2:]) / 4
+        filled = composite(photo, mean, mask)
+    return filled

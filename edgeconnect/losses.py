@@ -1,0 +1,75 @@
+"""The losses of both stages as pure functions of network outputs; no weights are applied here.
+
+Symbols and sums follow Nazeri et al. (arXiv 1901.00212), section 3; each function names its equation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from torch import Tensor
+
+AdversarialKind = Literal["nonsaturating", "lsgan", "hinge"]
+
+
+def adversarial_d(real: Tensor, fake: Tensor, kind: AdversarialKind = "nonsaturating") -> Tensor:
+    """The discriminator's loss from its logits for real and generated inputs (any shape): a scalar.
+
+    nonsaturating: Goodfellow et al. 2014 (binary cross-entropy); lsgan: Mao et al. 2017; hinge: Lim & Ye 2017.
+    The mean of the two halves, on logits: a log of a sigmoid would not survive mixed precision.
+    """
+    real, fake = real.float(), fake.float()
+    if kind == "nonsaturating":
+        return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
+    if kind == "lsgan":
+        return ((real - 1).square().mean() + fake.square().mean()) / 2
+    return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+
+
+def adversarial_g(fake: Tensor, kind: AdversarialKind = "nonsaturating") -> Tensor:
+    """The generator's adversarial loss from the discriminator's logits for its output (any shape): a scalar."""
+    fake = fake.float()
+    if kind == "nonsaturating":
+        return F.softplus(-fake).mean()
+    if kind == "lsgan":
+        return (fake - 1).square().mean()
+    return -fake.mean()
+
+
+def feature_matching(real: Iterable[Tensor], fake: Iterable[Tensor]) -> Tensor:
+    """Sum over the discriminator's feature maps of the mean L1 distance, real maps detached (equation 3)."""
+    return torch.stack(
+        [F.l1_loss(f.float(), r.detach().float()) for r, f in zip(real, fake, strict=True)]
+    ).sum()
+
+
+def masked_l1(predicted: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean L1 distance over the picture divided by the mask's mean, so that it does not shrink with the hole."""
+    return F.l1_loss(predicted, truth) / mask.mean().clamp(min=1 / mask[0].numel())
+
+
+def perceptual(truth: Mapping[str, Tensor], predicted: Mapping[str, Tensor]) -> Tensor:
+    """Sum over feature taps of the mean L1 distance, the truth's detached (equation 5)."""
+    return _sum_l1([(truth[tap].detach(), predicted[tap]) for tap in predicted])
+
+
+def style(truth: Mapping[str, Tensor], predicted: Mapping[str, Tensor]) -> Tensor:
+    """Sum over feature taps of the mean L1 distance between Gram matrices, the truth's detached (equation 6)."""
+    return _sum_l1([(gram(truth[tap].detach()), gram(predicted[tap])) for tap in predicted])
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices divided by C*H*W: (N,C,H,W) -> (N,C,C), in float32."""
+    n, c, h, w = features.shape
+    flat = features.reshape(n, c, h * w)
+    return (flat @ flat.transpose(1, 2)).float() / (c * h * w)
+
+
+def _sum_l1(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
+    return torch.stack([F.l1_loss(b.float(), a.float()) for a, b in pairs]).sum()

@@ -1,0 +1,117 @@
+"""A run's folder: config.yaml, log.jsonl, samples/, checkpoints/, weights.safetensors."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeconnect.checkpoint import write_atomically
+from edgeconnect.config import make_config, read_yaml, to_yaml
+from edgeconnect.errors import InputError
+
+if TYPE_CHECKING:
+    from edgeconnect.config import TrainConfig
+
+# what may differ when a run goes on; anything else would make it another run
+_MAY_CHANGE = frozenset(
+    "steps run workers device threads compile save_every keep log_every validate_every max_minutes tensorboard".split()
+)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a run keeps what."""
+
+    run: Path
+
+    @property
+    def config(self) -> Path:
+        return self.run / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        return self.run / "log.jsonl"
+
+    @property
+    def weights(self) -> Path:
+        return self.run / "weights.safetensors"
+
+    def sample(self, step: int) -> Path:
+        path = self.run / "samples" / f"step_{step:08d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def checkpoint(self, step: int) -> Path:
+        return self.run / "checkpoints" / f"step_{step:08d}.pt"
+
+    def checkpoints(self) -> list[Path]:
+        """All checkpoints, oldest first."""
+        return sorted((self.run / "checkpoints").glob("step_*.pt"))
+
+    def latest_checkpoint(self) -> Path:
+        """The checkpoint to go on from; raises InputError where there is none."""
+        found = self.checkpoints()
+        if not found:
+            raise InputError(f"{self.run}: expected a run with checkpoints/step_*.pt to resume, found none")
+        return found[-1]
+
+    def forget_old_checkpoints(self, keep: int) -> None:
+        for path in self.checkpoints()[:-keep]:
+            path.unlink()
+
+
+def resumed_config(run: Path, given: dict[str, Any]) -> TrainConfig:
+    """The saved config of a run with the `given` changes; raises InputError for one that would alter the run."""
+    file = Paths(run).config
+    if not file.exists():
+        raise InputError(f"{run}: expected a run to resume, found no config.yaml")
+    saved = make_config(read_yaml(file))
+    changed = make_config({**saved.model_dump(mode="json"), **given})
+    altered = [n for n in type(saved).model_fields if n not in _MAY_CHANGE and getattr(saved, n) != getattr(changed, n)]
+    if altered:
+        names = ", ".join(f"{n} ({getattr(saved, n)} before, {getattr(changed, n)} now)" for n in altered)
+        raise InputError(f"{run}: a resumed run keeps its settings, but {names}; start another one with --init-from")
+    return changed
+
+
+def prepare(config: TrainConfig, *, resume: bool) -> None:
+    """Make the run's folder and save its config; raises InputError rather than write over another run."""
+    paths = Paths(config.run)
+    if not resume and (paths.config.exists() or paths.log.exists()):
+        raise InputError(f"{config.run}: holds a run already; go on with --resume or choose another --run folder")
+    config.run.mkdir(parents=True, exist_ok=True)
+    write_atomically(paths.config, lambda temporary: _write_text(temporary, to_yaml(config)))
+
+
+class Log:
+    """log.jsonl, one JSON object a line, each with its "step"; TensorBoard's events beside it where asked for."""
+
+    def __init__(self, config: TrainConfig, step: int) -> None:
+        """Go on after `step`: later lines, of steps that were lost with a killed process, are dropped."""
+        self.path = Paths(config.run).log
+        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        write_atomically(self.path, lambda temporary: _write_text(temporary, "".join(kept)))
+        self.board = _tensorboard(config.run) if config.tensorboard else None
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Append one line, numbers only, with its step."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(values) + "\n")
+        if self.board:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, values["step"])
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        return importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(folder / "tensorboard"))
+    except ImportError:
+        raise InputError("--tensorboard needs the package: pip install 'edgeconnect[tensorboard]'") from None
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,83 @@
+"""Where weights come from: a path, an environment variable, a name of those that are shipped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeconnect.checkpoint import Weights, load_weights
+from edgeconnect.downloads import Download
+from edgeconnect.errors import InputError
+from edgeconnect.networks import effective_weights, set_effective_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+VARIABLE = "EDGECONNECT_WEIGHTS"
+DEFAULT = "default"
+SHIPPED = Path(__file__).parent / "pretrained"
+
+VGG19 = Download(
+    what="torchvision's VGG-19",
+    url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    flag="--features",
+    variable="EDGECONNECT_VGG19",
+)
+
+
+def shipped_names() -> list[str]:
+    """Names of the weights that came with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def find_weights(source: str | Path | None = None) -> Path:
+    """The weights file that `source` means: a file, a run folder or a shipped name.
+
+    None: what the environment variable EDGECONNECT_WEIGHTS says, else the shipped "default". Raises InputError.
+    """
+    wanted = str(source or os.environ.get(VARIABLE) or DEFAULT)
+    path = Path(wanted)
+    if path.is_dir():
+        path /= "weights.safetensors"
+    if path.is_file():
+        return path
+    if wanted in shipped_names():
+        return SHIPPED / f"{wanted}.safetensors"
+    names = ", ".join(shipped_names()) or "none"
+    raise InputError(f"{path}: no such weights; expected a file, a run folder or a shipped name ({names})")
+
+
+def find_vgg19(given: Path | None = None) -> Path:
+    """torchvision's VGG-19 file: given, from EDGECONNECT_VGG19, torch hub's cache or a download."""
+    return VGG19.find(given)
+
+
+def load(source: str | Path | None = None) -> Weights:
+    """The networks of `find_weights(source)`."""
+    return load_weights(find_weights(source))
+
+
+def initialise_from(sources: Sequence[Path], networks: Mapping[str, nn.Module]) -> str:
+    """Copy weights from run folders or weights files into those `networks` they hold; says what came from where.
+
+    Later sources win. Raises InputError where nothing fits or sizes differ.
+    """
+    came_from: dict[str, Path] = {}
+    for source in sources:
+        for name, trained in load(source).networks.items():
+            if name in networks:
+                _copy(trained, networks[name], f"{source}: its {name.replace('_', ' ')}")
+                came_from[name] = source
+    if not came_from:
+        raise InputError(f"{', '.join(map(str, sources))}: expected weights of {', '.join(networks)}, found none of them")
+    fresh = [name for name in networks if name not in came_from]
+    return "; ".join([f"{name} from {source}" for name, source in came_from.items()] + [f"fresh {n}" for n in fresh])
+
+
+def _copy(trained: nn.Module, network: nn.Module, what: str) -> None:
+    if trained.config != network.config:
+        raise InputError(f"{what} has {trained.config}, but this run asks for {network.config}")
+    set_effective_weights(network, effective_weights(trained))
