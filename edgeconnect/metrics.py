@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
-from skimage.color import rgb2gray
 
 from edgeconnect.errors import InputError
 
@@ -50,20 +49,23 @@ def ssim(a: Picture, b: Picture, window: Window = "gaussian", mask: Mask | None 
     Without a mask the border that the window overhangs is left out, as in scikit-image; with one, every pixel
     of the hole counts.
     """
-    values = ssim_map(a, b, window)
-    overhang = _WINDOWS[window].size // 2
-    inner = values[overhang:-overhang, overhang:-overhang]
-    return float(np.mean(inner if mask is None else _counted(values, mask)))
+    if mask is None:
+        return float(np.mean(_ssim(a, b, _WINDOWS[window], border=_WINDOWS[window].size // 2)))
+    return float(np.mean(_counted(ssim_map(a, b, window), mask)))
 
 
 def ssim_map(a: Picture, b: Picture, window: Window = "gaussian") -> Floats:
     """Structural similarity at each pixel and channel: the pictures' shape, values in [-1,1].
 
-    `gaussian` is Wang et al.'s (2004): sigma 1.5 over 11x11 pixels, the plain covariance. `uniform51` is a box
+    `gaussian` is Wang et al.'s (2004): sigma 1.5 over 11x11, the plain covariance. `uniform51` is a box
     of 51x51 with the sample covariance, the released EdgeConnect script's setting of scikit-image.
     Errors: a picture smaller than the window.
     """
-    kind = _WINDOWS[window]
+    return _ssim(a, b, _WINDOWS[window], border=0)
+
+
+def _ssim(a: Picture, b: Picture, kind: _SsimWindow, border: int) -> Floats:
+    """The map without `border` pixels on each side."""
     if min(a.shape[:2]) < kind.size:
         raise InputError(
             f"SSIM's window of {kind.size} pixels does not fit into {a.shape[1]}x{a.shape[0]} pixels"
@@ -77,6 +79,7 @@ def ssim_map(a: Picture, b: Picture, window: Window = "gaussian") -> Floats:
     np.square(moments[:2], out=moments[2:])
     for moment in moments:
         kind.blur(moment)
+    moments = moments[:, border : a.shape[0] - border, border : a.shape[1] - border]
     (mean_s, mean_d), variance = np.square(moments[:2]), moments[2:]
     variance -= (mean_s, mean_d)
     variance *= kind.covariance_scale
@@ -197,8 +200,11 @@ def _unit(picture: Picture) -> Floats:
 
 
 def _gray(picture: Picture) -> Floats:
-    unit = _unit(picture)
-    return np.asarray(rgb2gray(unit)) if unit.ndim == 3 else unit
+    """Luminance in [0,1], as scikit-image's rgb2gray."""
+    if picture.ndim == 2:
+        return _unit(picture)
+    white = np.iinfo(picture.dtype).max if np.issubdtype(picture.dtype, np.integer) else 1
+    return np.asarray(cv2.transform(picture.astype(np.float64), np.array([_LUMINANCE]) / white))
 
 
 def _counted(values: Floats, mask: Mask | None) -> Floats:
@@ -225,6 +231,8 @@ def _share_near(lines: Mask, others: Mask, distance_px: float) -> float:
     near = distance_transform_edt(~others) <= distance_px
     return float(np.mean(near[lines]))
 
+
+_LUMINANCE = (0.2125, 0.7154, 0.0721)
 
 # Wang et al.'s constants for a data range of 1
 _C1, _C2 = 0.01**2, 0.03**2

@@ -37,7 +37,7 @@ class Lpips:
     """
 
     def __init__(
-        self, trunk: Trunk = "alex", trunk_file: Path | str | None = None, device: str = "cpu"
+        self, trunk: Trunk = "alex", trunk_file: Path | str | None = None, device: torch.device | str = "cpu"
     ) -> None:
         if trunk not in get_args(Trunk):
             raise InputError(f"LPIPS has the trunks {', '.join(get_args(Trunk))}, not {trunk!r}")

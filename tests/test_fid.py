@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from torch import nn
 
 from edgeconnect.errors import InputError
 from edgeconnect.fid import InceptionFeatures, Statistics, frechet_distance
+from edgeconnect.images import read_rgb, write_png
+from eval import fid as recipe
 
 
 @pytest.fixture(scope="session")
@@ -103,3 +107,76 @@ def test_statistics_survive_being_kept_as_a_covariance(rng, count):
 def test_one_picture_has_no_covariance():
     with pytest.raises(InputError, match="at least two pictures a set, not 1"):
         Statistics.of(np.zeros((1, 8)))
+
+
+@pytest.fixture
+def sets(tmp_path, rng):
+    for name, count in (("truth", 3), ("result", 2)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            write_png(tmp_path / name / f"{i}.png", rng.integers(0, 256, (40, 40, 3), np.uint8))
+    return tmp_path
+
+
+def run(sets, weights, *more):
+    out = sets / "fid.json"
+    given = [sets / "truth", sets / "result", "--inception", weights, "--device", "cpu", "--json", out, *more]
+    recipe.main([str(x) for x in given])
+    return json.loads(out.read_text())
+
+
+def test_the_command_prints_n_and_warns_of_few_pictures(sets, made_up_inception, capsys):
+    report = run(sets, made_up_inception[0])
+    features = InceptionFeatures(made_up_inception[0])
+    truth, result = (
+        Statistics.of(features(read_rgb(p) for p in sorted((sets / name).iterdir())))
+        for name in ("truth", "result")
+    )
+    assert report["fid"] == pytest.approx(frechet_distance(truth, result), rel=1e-6)
+    shown = capsys.readouterr()
+    assert "N = 3 and 2" in shown.out
+    assert "far too high" in shown.err
+
+
+def test_kept_statistics_are_reused_only_for_the_same_pictures(sets, made_up_inception, capsys, monkeypatch):
+    kept = sets / "kept.npz"
+    before = run(sets, made_up_inception[0], "--keep", kept)
+    first = kept.read_bytes()
+    again = run(sets, made_up_inception[0], "--keep", kept)
+    assert kept.read_bytes() == first
+    assert again["fid"] == pytest.approx(before["fid"], rel=1e-6)
+    write_png(sets / "truth" / "0.png", np.zeros((40, 40, 3), np.uint8))
+    changed = run(sets, made_up_inception[0], "--keep", kept)
+    assert "made anew" in capsys.readouterr().err
+    assert changed["truth"]["pictures"] != before["truth"]["pictures"]
+    assert changed["fid"] != pytest.approx(before["fid"], rel=1e-3)
+
+
+def test_pytorch_fids_own_statistics_files_are_read(sets, made_up_inception):
+    run(sets, made_up_inception[0], "--keep", sets / "kept.npz")
+    with np.load(sets / "kept.npz") as kept:
+        np.savez(sets / "theirs.npz", mu=kept["mu"], sigma=kept["sigma"])
+        scale = np.trace(kept["sigma"])
+    given = [sets / "theirs.npz", sets / "truth", "--inception", made_up_inception[0], "--device", "cpu"]
+    recipe.main([str(x) for x in [*given, "--json", sets / "fid.json"]])
+    report = json.loads((sets / "fid.json").read_text())
+    assert report["fid"] == pytest.approx(0, abs=1e-6 * scale)
+    assert report["n"] == [None, 3]
+
+
+def test_sets_that_make_no_fid_are_one_sentence(sets, made_up_inception):
+    def sentence(*given):
+        with pytest.raises(SystemExit) as stopped:
+            recipe.main([str(x) for x in given])
+        return stopped.value.code
+
+    (sets / "result" / "1.png").unlink()
+    weights = ("--inception", made_up_inception[0])
+    assert "expected at least two pictures, got 1" in sentence(sets / "truth", sets / "result", *weights)
+    assert "no file with FID's Inception" in sentence(
+        sets / "truth", sets / "truth", "--inception", sets / "no.pth"
+    )
+    (sets / "broken.npz").write_bytes(b"PK not a zip")
+    assert "expected FID statistics" in sentence(sets / "broken.npz", sets / "truth", *weights)
+    (sets / "truth" / "1.png").write_bytes((sets / "truth" / "1.png").read_bytes()[:200])
+    assert "expected a whole picture" in sentence(sets / "truth", sets / "truth", *weights)
