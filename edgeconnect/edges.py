@@ -152,7 +152,7 @@ def _hysteresis(thin: Gray, lines: NDArray[np.intp], high: float) -> Mask:
 
 
 def repair_edges(
-    pixels: NDArray[np.generic], size: tuple[int, int], polarity: Polarity = "guess"
+    pixels: NDArray[np.generic], size: tuple[int, int], polarity: Polarity = "guess", noise: float = NOISE
 ) -> tuple[NDArray[np.float32], list[str]]:
     """An edge map from whatever a paint program saved, and a sentence for each thing that had to be decided.
 
@@ -160,7 +160,7 @@ def repair_edges(
     size: the photo's (h,w).
     polarity: the colour of the strokes; "guess" takes the majority for the background and says so.
     Returns (H,W) float32 in [0,1]: a stroke of any colour is as strong as its strongest channel differs from
-    the background, transparent pixels are background, what is fainter than `NOISE` is 0. Two-valued maps come
+    the background, transparent pixels are background, what is fainter than `noise` is 0. Two-valued maps come
     back two-valued. Raises InputError where the map's size is not the photo's.
     """
     if polarity not in ("guess", "white", "black"):
@@ -174,7 +174,7 @@ def repair_edges(
         notes.append(f"edge map read as {polarity} strokes: {reason}; say so if the strokes are the rest")
     strength = colour.max(axis=2) if polarity == "white" else 1 - colour.min(axis=2)
     strength *= alpha
-    strength[strength < NOISE] = 0
+    strength[strength < noise] = 0
     return strength, notes
 
 

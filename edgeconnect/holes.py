@@ -1,0 +1,88 @@
+"""Where a training item's hole comes from: drawn kinds and folders of mask files, mixed evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edgeconnect import brush, images, masks
+from edgeconnect.errors import InputError
+from edgeconnect.paths import PathList
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Polarity = Literal["guess", "white", "black", "alpha"]
+Source = Callable[[Generator, int, int], NDArray[np.bool_]]
+"""(rng, height, width) -> mask (H,W), True = hole."""
+
+KINDS = ("square", "half", "centre", "boxes", "strokes")
+
+
+@dataclass(frozen=True)
+class MaskMix:
+    """Holes from several sources, each as likely as the others."""
+
+    sources: tuple[Source, ...]
+
+    @staticmethod
+    def parse(
+        kinds: Sequence[str], ratio: tuple[float, float] = (0.0, 0.6), polarity: Polarity = "white"
+    ) -> MaskMix:
+        """A mix from names (`KINDS`) and folders of mask files.
+
+        ratio: hole ratio of boxes and strokes; polarity: what is hole in the files. InputError for a name
+        that is neither, an empty folder and an empty mix.
+        """
+        if not kinds:
+            raise InputError(f"expected masks: any of {', '.join(KINDS)} or folders of mask files, got none")
+        return MaskMix(tuple(_source(kind, ratio, polarity) for kind in kinds))
+
+    def draw(self, rng: Generator, height: int, width: int) -> NDArray[np.bool_]:
+        """One hole: (height, width) bool, True = hole."""
+        return self.sources[int(rng.integers(len(self.sources)))](rng, height, width)
+
+
+@dataclass(frozen=True)
+class MaskFiles:
+    """Mask files at random, in one of 4 rotations x mirror, at the size that is asked for."""
+
+    paths: PathList
+    polarity: Polarity
+
+    def __call__(self, rng: Generator, height: int, width: int) -> NDArray[np.bool_]:
+        """(height, width) bool; InputError names a file that is broken or without any hole."""
+        path = self.paths[int(rng.integers(len(self.paths)))]
+        mask, _ = masks.repair(images.read_raw(path), (height, width), self.polarity)
+        if not mask.any():
+            raise InputError(f"{path}: expected a mask with a hole ({self.polarity} pixels), got one without")
+        return masks.augment(rng, mask)
+
+
+def _source(kind: str, ratio: tuple[float, float], polarity: Polarity) -> Source:
+    drawn: dict[str, Source] = {
+        "square": masks.square,
+        "half": masks.half,
+        "centre": _centre,
+        "boxes": partial(masks.random_boxes, ratio=ratio),
+        "strokes": partial(brush.strokes, ratio=ratio),
+    }
+    if kind in drawn:
+        return drawn[kind]
+    if not Path(kind).is_dir():
+        raise InputError(f"masks: expected {', '.join(KINDS)} or a folder of mask files, got {kind!r}")
+    files = PathList.from_folder(Path(kind))
+    if not len(files):
+        raise InputError(f"{kind}: expected a folder of mask files, got one without any picture")
+    return MaskFiles(files, polarity)
+
+
+def _centre(rng: Generator, height: int, width: int) -> NDArray[np.bool_]:
+    return masks.centre(height, width)
