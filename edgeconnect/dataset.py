@@ -135,7 +135,10 @@ class TrainingLoader(DataLoader[Batch]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         for batch in super().__iter__():
             if isinstance(batch, InputError):
-                raise batch
+                try:
+                    raise batch
+                finally:
+                    del batch  # the cycle error - traceback - frame would keep the workers alive
             yield batch
 
 
