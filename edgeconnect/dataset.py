@@ -191,13 +191,18 @@ def _read(paths: PathList, index: int, short_side: int, edges_folder: Path | Non
     path = paths[index]
     if edges_folder is None:
         photo = images.read_rgb(path, short_side=short_side)
-        return images.resize(photo, *_scaled(photo.shape, short_side)), None
+        return _resize(photo, _scaled(photo.shape, short_side)), None
     photo = images.read_rgb(path)
-    height, width = _scaled(photo.shape, short_side)
+    size = _scaled(photo.shape, short_side)
     edge = _read_edges(_edge_path(edges_folder, paths.name(index)), photo.shape[:2])
     # area averages, not nearest: a line of one pixel must not get holes
-    edge = np.asarray(cv2.resize(edge, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    return images.resize(photo, height, width), edge
+    edge = np.asarray(cv2.resize(edge, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    return _resize(photo, size), edge
+
+
+def _resize(photo: Rgb, size: tuple[int, int]) -> Rgb:
+    """Photos prepared at the right size, as most are, cost nothing here."""
+    return photo if photo.shape[:2] == size else images.resize(photo, *size)
 
 
 def _scaled(shape: tuple[int, ...], short_side: int) -> tuple[int, int]:
@@ -227,10 +232,11 @@ def _read_edges(path: Path, size: tuple[int, int]) -> Edge:
 
 def _item(photo: Rgb, edge: Edge | None, mask: Mask, sigma: float) -> Batch:
     """Arrays of one photo as a Batch without the batch dimension; edges by Canny on all pixels, if None."""
+    photo = np.ascontiguousarray(photo)
     gray = to_gray(photo)
     lines = canny(gray, sigma) if edge is None else edge
-    pixels = np.ascontiguousarray(photo.transpose(2, 0, 1))
-    return Batch(torch.from_numpy(pixels).float().div_(255), _plane(gray), _plane(lines), _plane(mask))
+    pixels = torch.from_numpy(photo).permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format)
+    return Batch(pixels.div_(255), _plane(gray), _plane(lines), _plane(mask))
 
 
 def _plane(values: NDArray[Any]) -> torch.Tensor:
