@@ -232,7 +232,7 @@ def _read_edges(path: Path, size: tuple[int, int]) -> Edge:
 
 def _item(photo: Rgb, edge: Edge | None, mask: Mask, sigma: float) -> Batch:
     """Arrays of one photo as a Batch without the batch dimension; edges by Canny on all pixels, if None."""
-    photo = np.ascontiguousarray(photo)
+    photo = np.array(photo, order="C")  # the reader's pixels may be read-only, which torch does not take
     gray = to_gray(photo)
     lines = canny(gray, sigma) if edge is None else edge
     pixels = torch.from_numpy(photo).permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format)
