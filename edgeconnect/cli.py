@@ -1,64 +1,233 @@
-"""The command line: reads arguments, calls the package, prints; every mistake of a user ends in one sentence."""
+"""The command line: reads arguments, calls the package, prints; every mistake of a user ends in one
+sentence.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run `edgeconnect ...` and exit: 0 done, 1 unusable input, 2 wrong arguments, 128 + n stopped by signal n."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    from edgeconnect.files import Job, MaskOptions
+    from edgeconnect.inpaint import EdgeConnect
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `edgeconnect ...` and exit: 0 done, 1 unusable input, 2 wrong arguments, 128 + n stopped by signal
+    n.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(given[0] if given else "").parse_args(given)
     try:
         code = options.run_command(options)
     except InputError as error:
-        sys.exit(f"edgeconnect: {error}")
+        print(f"edgeconnect: {error}", file=sys.stderr)
+        code = 1
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The whole parser; the many options of `train` only when that is the command, so that --help is
+    instant.
+    """
     parser = argparse.ArgumentParser(prog="edgeconnect", description="Structure-guided image inpainting.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands)
+    _add_demo(commands)
+    _add_inpaint(commands)
+    _add_edges(commands)
+    _add_train(commands, with_config=command == "train")
+    _add_convert(commands)
     return parser
 
 
-def _add_train(commands: Any) -> None:
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser("demo", help="fill four sample photos and print where the picture is")
+    demo.add_argument("--out", type=Path, default=Path("edgeconnect-demo.png"), help="[%(default)s]")
+    _add_model_options(demo)
+    demo.set_defaults(run_command=_demo)
+
+
+def _add_inpaint(commands: Any) -> None:
+    inpaint = commands.add_parser("inpaint", help="fill the holes of a photo or of a folder of photos")
+    inpaint.add_argument("photo", type=Path, metavar="PHOTO|DIR")
+    _add_mask_options(inpaint)
+    inpaint.add_argument(
+        "--feather", type=_pixels, default=0, metavar="PX", help="blend known pixels this near [0]"
+    )
+    inpaint.add_argument(
+        "--edges", type=Path, metavar="FILE|DIR", help="edge maps, used as given in the hole"
+    )
+    inpaint.add_argument("--save-edges", type=Path, metavar="PATH", help="also write the edge map(s) used")
+    inpaint.add_argument(
+        "--out", type=Path, required=True, metavar="PATH|DIR", help="PNG unless named otherwise"
+    )
+    _add_model_options(inpaint)
+    inpaint.set_defaults(run_command=_inpaint)
+
+
+def _add_edges(commands: Any) -> None:
+    edges = commands.add_parser(
+        "edges", help="write the completed edge map, ready to edit in a paint program"
+    )
+    edges.add_argument("photo", type=Path, metavar="PHOTO|DIR")
+    _add_mask_options(edges)
+    edges.add_argument("--out", type=Path, required=True, metavar="PATH|DIR")
+    _add_model_options(edges)
+    edges.set_defaults(run_command=_edges, feather=0.0, edges=None, save_edges=None)
+
+
+def _add_train(commands: Any, *, with_config: bool) -> None:
     train = commands.add_parser("train", help="train a stage on your own photos")
     train.add_argument("stage", choices=("edge", "inpaint", "joint"))
     train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
     train.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
-    add_config_options(train)
+    if with_config:
+        _add_config_options(train)
     train.set_defaults(run_command=_train)
 
 
-def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of TrainConfig; its type is checked by the config itself."""
+def _add_convert(commands: Any) -> None:
+    convert = commands.add_parser(
+        "convert", help="released .pth files, or runs' weights, into one weights file"
+    )
+    convert.add_argument("source", type=Path, nargs="+", metavar="DIR|FILE")
+    convert.add_argument("--half", action="store_true", help="store 16-bit floats: half the size")
+    convert.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    convert.set_defaults(run_command=_convert)
+
+
+def _add_mask_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise"
+    )
+    parser.add_argument(
+        "--mask-polarity",
+        default="guess",
+        choices=("guess", "white", "black", "alpha"),
+        help="what the hole is [guess]",
+    )
+    parser.add_argument(
+        "--box", type=_box, action="extend", nargs="+", default=[], metavar="X,Y,W,H", help="hole(s) in px"
+    )
+    parser.add_argument(
+        "--dilate", type=_pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
+    )
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", metavar="NAME|PATH", help="a shipped name, a weights file or a run [default]"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "float32", "bf16"),
+        help="auto: bf16 where hardware has it",
+    )
+
+
+def _add_config_options(parser: argparse.ArgumentParser) -> None:
+    """One option for each field of TrainConfig, whose values the config itself checks."""
     from edgeconnect.config import TrainConfig
 
     for name, field in TrainConfig.model_fields.items():
         if name == "stage":
             continue
-        flag = "--" + name.replace("_", "-")
-        default = "" if field.is_required() else f" [{_shown(field.default)}]"
-        text = f"{field.description}{default}".replace("%", "%%")
         kind: dict[str, Any] = {"metavar": name.upper()}
         if field.annotation is bool:
             kind = {"action": argparse.BooleanOptionalAction}
         elif name == "init_from":
             kind = {"nargs": "+", "metavar": "DIR"}
-        parser.add_argument(flag, dest=name, default=argparse.SUPPRESS, help=text, **kind)
+        default = "" if field.is_required() else f" [{_shown(field.default)}]"
+        text = f"{field.description}{default}".replace("%", "%%")
+        parser.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, help=text, **kind)
 
 
 def _shown(default: Any) -> str:
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _pixels(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected pixels, 0 or more, got {text}")
+    return value
+
+
+def _box(text: str) -> tuple[int, int, int, int]:
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected X,Y,W,H in whole pixels, got {text!r}") from None
+    return x, y, width, height
+
+
+def _load(options: argparse.Namespace) -> EdgeConnect:
+    from edgeconnect.inpaint import EdgeConnect
+
+    return EdgeConnect.load(options.weights, device=options.device, precision=options.precision)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from edgeconnect import demo, images
+
+    images.write_png(options.out, demo.picture(_load(options)))
+    print(
+        f"each row: the photo with its hole, edges (completed ones blue), result, photo\n{options.out.resolve()}"
+    )
+    return 0
+
+
+def _inpaint(options: argparse.Namespace) -> int:
+    from edgeconnect import files
+
+    return _work_through(options, files.run)
+
+
+def _edges(options: argparse.Namespace) -> int:
+    from edgeconnect import files
+
+    return _work_through(options, files.complete)
+
+
+def _work_through(
+    options: argparse.Namespace, work: Callable[[EdgeConnect, Job, MaskOptions], list[str]]
+) -> int:
+    """Do `work` for one photo or a folder of them, with a progress bar for the folder."""
+    from tqdm import tqdm
+
+    from edgeconnect import files
+
+    if not options.mask and not options.box:
+        raise InputError("expected a hole: give --mask FILE|DIR or --box X,Y,W,H")
+    jobs = files.plan(
+        options.photo, options.out, mask=options.mask, edges=options.edges, save_edges=options.save_edges
+    )
+    masking = files.MaskOptions(tuple(options.box), options.mask_polarity, options.dilate, options.feather)
+    model = _load(options)
+    for job in tqdm(jobs, unit="photo", disable=len(jobs) == 1, dynamic_ncols=True):
+        for note in work(model, job, masking):
+            tqdm.write(note, file=sys.stderr)
+    print(options.out if len(jobs) > 1 else jobs[0].out)
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from edgeconnect import weights
+
+    merged = weights.gather(options.source)
+    weights.save(options.out, merged, half=options.half)
+    print(f"{options.out}: {', '.join(merged.networks)}")
+    return 0
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -70,20 +239,23 @@ def _train(options: argparse.Namespace) -> int:
         config = runs.resumed_config(Path(given["run"]), given)
     else:
         config = make_config(given, options.config)
-    print(to_yaml(config), flush=True)
 
     from tqdm import tqdm
 
-    from edgeconnect.training import train
+    from edgeconnect import distributed, training
 
-    with tqdm(total=config.steps, unit="step", dynamic_ncols=True) as bar:
+    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=not distributed.is_main()) as bar:
+
+        def say(text: str) -> None:
+            bar.write(text)
 
         def on_step(report: dict[str, Any]) -> None:
             bar.update(report["step"] - bar.n)
             bar.set_postfix_str(f"{report['images_per_s']} images/s", refresh=False)
 
-        outcome = train(config, resume=options.resume, say=tqdm.write, on_step=on_step)
-    if outcome.step < config.steps:
-        print(f"stopped after step {outcome.step} and saved; go on with --resume")
-    print(f"weights: {runs.Paths(config.run).weights}")
+        say(to_yaml(config))
+        outcome = training.train(config, resume=options.resume, say=say, on_step=on_step)
+        if outcome.step < config.steps:
+            say(f"stopped after step {outcome.step} and saved; go on with --resume")
+        say(f"weights: {runs.Paths(config.run).weights}")
     return 128 + outcome.signal if outcome.signal else 0

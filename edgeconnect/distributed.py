@@ -29,6 +29,11 @@ class Ranks:
         return self.rank == 0
 
 
+def is_main() -> bool:
+    """Whether this process is alone or the first of those that `torchrun` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined(device_type: str) -> Iterator[Ranks]:
     """Join the process group that `torchrun` started (NCCL on GPUs, else gloo); alone, do nothing."""
@@ -55,7 +60,9 @@ class Step(nn.Module):
         return self.function(*inputs)
 
 
-def parallel(function: Callable[..., Any], networks: dict[str, nn.Module], ranks: Ranks) -> Callable[..., Any]:
+def parallel(
+    function: Callable[..., Any], networks: dict[str, nn.Module], ranks: Ranks
+) -> Callable[..., Any]:
     """`function` with the gradients of `networks` averaged over all processes in its backward pass.
 
     Buffers (the power iterations of spectral norm) are not sent around: from equal weights they evolve equally.

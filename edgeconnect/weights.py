@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeconnect.checkpoint import Weights, load_weights
+from edgeconnect.checkpoint import Weights, load_weights, save_weights
 from edgeconnect.downloads import Download
 from edgeconnect.errors import InputError
 from edgeconnect.networks import effective_weights, set_effective_weights
+from edgeconnect.released import read_released
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,8 @@ def shipped_names() -> list[str]:
 def find_weights(source: str | Path | None = None) -> Path:
     """The weights file that `source` means: a file, a run folder or a shipped name.
 
-    None: what the environment variable EDGECONNECT_WEIGHTS says, else the shipped "default". Raises InputError.
+    None: what the environment variable EDGECONNECT_WEIGHTS says, else the shipped "default". Raises
+    InputError.
     """
     wanted = str(source or os.environ.get(VARIABLE) or DEFAULT)
     path = Path(wanted)
@@ -60,8 +62,42 @@ def load(source: str | Path | None = None) -> Weights:
     return load_weights(find_weights(source))
 
 
+def gather(sources: Sequence[Path]) -> Weights:
+    """The networks of all `sources` together: folders of released .pth files, weights files, runs.
+
+    Raises InputError where two hold the same network or their Canny sigmas differ.
+    """
+    merged: Weights | None = None
+    for source in sources:
+        released = source.is_dir() and not (source / "weights.safetensors").exists()
+        part = read_released(source) if released else load(source)
+        if merged is None:
+            merged = part
+            continue
+        twice = sorted(merged.networks.keys() & part.networks.keys())
+        if twice or merged.sigma != part.sigma:
+            what = (
+                f"a second {twice[0].replace('_', ' ')}"
+                if twice
+                else f"edges of another sigma ({part.sigma})"
+            )
+            raise InputError(f"{source}: {what}; expected each network once, trained on the same edges")
+        merged = Weights(merged.networks | part.networks, part.sigma, merged.provenance | part.provenance)
+    if merged is None:
+        raise InputError("expected a folder of released .pth files, weights files or runs, got none")
+    return merged
+
+
+def save(path: Path, weights: Weights, *, half: bool = False) -> None:
+    """Write a weights file; raises InputError for a name that `load` would not recognise."""
+    if path.suffix != ".safetensors":
+        raise InputError(f"{path}: expected a name that ends in .safetensors")
+    save_weights(path, weights, half=half)
+
+
 def initialise_from(sources: Sequence[Path], networks: Mapping[str, nn.Module]) -> str:
-    """Copy weights from run folders or weights files into those `networks` they hold; says what came from where.
+    """Copy weights from run folders or weights files into those `networks` they hold; says what came from
+    where.
 
     Later sources win. Raises InputError where nothing fits or sizes differ.
     """
@@ -72,9 +108,13 @@ def initialise_from(sources: Sequence[Path], networks: Mapping[str, nn.Module]) 
                 _copy(trained, networks[name], f"{source}: its {name.replace('_', ' ')}")
                 came_from[name] = source
     if not came_from:
-        raise InputError(f"{', '.join(map(str, sources))}: expected weights of {', '.join(networks)}, found none of them")
+        raise InputError(
+            f"{', '.join(map(str, sources))}: expected weights of {', '.join(networks)}, found none of them"
+        )
     fresh = [name for name in networks if name not in came_from]
-    return "; ".join([f"{name} from {source}" for name, source in came_from.items()] + [f"fresh {n}" for n in fresh])
+    return "; ".join(
+        [f"{name} from {source}" for name, source in came_from.items()] + [f"fresh {n}" for n in fresh]
+    )
 
 
 def _copy(trained: nn.Module, network: nn.Module, what: str) -> None:

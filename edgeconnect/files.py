@@ -1,0 +1,156 @@
+"""Inpainting files: which photo goes with which mask, edge map and result; everything is checked before the
+first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeconnect import encoders, images, masks
+from edgeconnect.edges import repair_edges
+from edgeconnect.errors import InputError
+from edgeconnect.inpaint import EdgeConnect, blend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Inpainter = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to fill: where its parts lie and where the results go (edge maps optional)."""
+
+    photo: Path
+    out: Path
+    mask: Path | None = None
+    edges: Path | None = None
+    save_edges: Path | None = None
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How a hole is made: boxes (x, y, width, height) in px, the files' polarity, px added around, px of
+    fading.
+    """
+
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    polarity: masks.Polarity = "guess"
+    dilate_px: float = 0
+    feather_px: float = 0
+
+
+def plan(
+    photo: Path,
+    out: Path,
+    *,
+    mask: Path | None = None,
+    edges: Path | None = None,
+    save_edges: Path | None = None,
+) -> list[Job]:
+    """The jobs for a photo or a folder of photos; masks and edge maps are a file, or a folder paired by stem.
+
+    Results of a folder keep their place and stem in the folder `out`, as PNG. Raises InputError where
+    something is missing, would not fit or would replace an input.
+    """
+    if not photo.exists():
+        raise InputError(f"{photo}: no such photo or folder")
+    if photo.is_dir():
+        photos = images.list_images(photo)
+        if not photos:
+            raise InputError(f"{photo}: expected a folder of photos, found none in it")
+        jobs = [Job(path, _in_folder(out, path.relative_to(photo))) for path in photos]
+        if save_edges:
+            jobs = [
+                replace(job, save_edges=_in_folder(save_edges, job.photo.relative_to(photo))) for job in jobs
+            ]
+    else:
+        target = out / f"{photo.stem}.png" if out.is_dir() else out
+        jobs = [Job(photo, target, save_edges=save_edges)]
+    jobs = _with(jobs, "mask", mask)
+    jobs = _with(jobs, "edges", edges)
+    _check(jobs)
+    return jobs
+
+
+def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
+    """Fill one photo and write the result (and its edge map); returns what should be said about it."""
+    photo, mask, notes = read(job, options)
+    repainted = masks.dilate(mask, options.feather_px)
+    edges = None
+    if job.edges:
+        edges, more = repair_edges(images.read_raw(job.edges), mask.shape)
+        notes += [f"{job.edges}: {note}" for note in more]
+    if job.save_edges and edges is None:
+        edges = model.complete_edges(photo.rgb, repainted)
+    result = model.inpaint(photo.rgb, repainted, edges)
+    if options.feather_px:
+        result = blend(photo.rgb, result, mask, options.feather_px)
+        notes.append(f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended")
+    notes += images.write_photo(job.out, result, photo)
+    if job.save_edges and edges is not None:
+        write_edges(job.save_edges, edges)
+    return notes
+
+
+def complete(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
+    """Write the completed edge map of one photo to `job.out`: white lines on black, PNG, the photo's size."""
+    photo, mask, notes = read(job, options)
+    write_edges(job.out, model.complete_edges(photo.rgb, mask))
+    return notes
+
+
+def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_], list[str]]:
+    """A job's photo and mask, and notes on what reading changed."""
+    photo = images.read_photo(job.photo)
+    notes = [f"{job.photo}: {note}" for note in photo.notes]
+    size = (photo.rgb.shape[0], photo.rgb.shape[1])
+    mask = np.zeros(size, bool)
+    if options.boxes:
+        mask |= masks.boxes(size[0], size[1], options.boxes)
+    if job.mask:
+        drawn, more = masks.repair(images.read_raw(job.mask), size, options.polarity)
+        notes += [f"{job.mask}: {note}" for note in more]
+        mask |= drawn
+    return photo, masks.dilate(mask, options.dilate_px), notes
+
+
+def write_edges(path: Path, edges: NDArray[np.float32]) -> None:
+    """An edge map (H,W) in [0,1] as an 8-bit PNG, white lines on black."""
+    images.write_png(path, np.rint(edges * 255).astype(np.uint8))
+
+
+def _in_folder(folder: Path, relative: Path) -> Path:
+    return folder / relative.with_suffix(".png")
+
+
+def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
+    """The jobs with their masks or edge maps: one file for all, or a folder's by stem."""
+    if source is None:
+        return list(jobs)
+    if not source.exists():
+        raise InputError(f"{source}: no such {field} file or folder")
+    if not source.is_dir():
+        return [replace(job, **{field: source}) for job in jobs]
+    partner = dict(masks.pair_by_stem([job.photo for job in jobs], images.list_images(source)))
+    return [replace(job, **{field: partner[job.photo]}) for job in jobs]
+
+
+def _check(jobs: Sequence[Job]) -> None:
+    """Refuse results that could not be written, or that would replace an input or one another."""
+    inputs = {path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges) if path}
+    taken: set[Path] = set()
+    for job in jobs:
+        for path in filter(None, (job.out, job.save_edges)):
+            encoders.output_format(path)
+            if path.resolve() in inputs:
+                raise InputError(f"{path}: the result would replace an input; choose another --out")
+            if path.resolve() in taken:
+                raise InputError(f"{path}: two results would have this name; rename one of the photos")
+            taken.add(path.resolve())

@@ -1,0 +1,121 @@
+"""Where to compute: groups of holes, the surroundings each needs, and cells of a size that a network can
+take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
+
+BLOCK_PX = 16  # holes are grouped on a grid this coarse: a 24-megapixel mask is looked at once
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows top..bottom and columns left..right (ends excluded) of an array."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """To index an (H,W,...) array with."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, margin: int, shape: tuple[int, ...], least: int = 0) -> Box:
+        """With `margin` more on each side and at least `least` long sides, as far as an array of `shape` has
+        it.
+        """
+        top, bottom = _stretch(self.top - margin, self.bottom + margin, least, shape[0])
+        left, right = _stretch(self.left - margin, self.right + margin, least, shape[1])
+        return Box(top, left, bottom, right)
+
+    def inside(self, outer: Box) -> Box:
+        """The same box in the coordinates of `outer`'s upper left corner."""
+        return Box(
+            self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left
+        )
+
+
+def hole_groups(mask: Mask, distance: int) -> list[Box]:
+    """Bounding boxes of the holes in `mask` (H,W), those within `distance` px (about) of each other together.
+
+    From top to bottom by their first row. Empty for a mask without a hole.
+    """
+    blocks = _any_in_blocks(mask)
+    reach = 1 + 2 * -(-distance // (2 * BLOCK_PX))
+    joined = cv2.dilate(blocks, np.ones((reach, reach), np.uint8))
+    count, labels, _, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    return [_bounds(mask, labels == label) for label in range(1, count)]
+
+
+def cells(mask: Mask, side: int) -> Iterator[Box]:
+    """Split the bounding box of the hole evenly into boxes of at most `side` px; those without hole left
+    out.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return
+    for top, bottom in _parts(int(rows[0]), int(rows[-1]) + 1, side):
+        for left, right in _parts(int(columns[0]), int(columns[-1]) + 1, side):
+            if mask[top:bottom, left:right].any():
+                yield Box(top, left, bottom, right)
+
+
+def depth(mask: Mask) -> float:
+    """The largest distance in px from a pixel of the hole to a known one; 0 without a hole."""
+    return float(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3).max())
+
+
+def rim(mask: Mask, width: float) -> Mask:
+    """The pixels of the hole within `width` px of a known one."""
+    return mask & (cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) <= width)
+
+
+def _any_in_blocks(mask: Mask) -> NDArray[np.uint8]:
+    height, width = (-(-length // BLOCK_PX) for length in mask.shape)
+    padded = np.zeros((height * BLOCK_PX, width * BLOCK_PX), bool)
+    padded[: mask.shape[0], : mask.shape[1]] = mask
+    return np.asarray(padded.reshape(height, BLOCK_PX, width, BLOCK_PX).any((1, 3)), np.uint8)
+
+
+def _bounds(mask: Mask, blocks: Mask) -> Box:
+    """Bounds of the hole pixels in the bounding box of `blocks` (another group's in it only make them
+    wider).
+    """
+    rows, columns = np.flatnonzero(blocks.any(1)) * BLOCK_PX, np.flatnonzero(blocks.any(0)) * BLOCK_PX
+    top, left = int(rows[0]), int(columns[0])
+    part = mask[top : int(rows[-1]) + BLOCK_PX, left : int(columns[-1]) + BLOCK_PX]
+    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+    return Box(
+        top + int(rows[0]), left + int(columns[0]), top + int(rows[-1]) + 1, left + int(columns[-1]) + 1
+    )
+
+
+def _parts(start: int, stop: int, most: int) -> Iterator[tuple[int, int]]:
+    count = -(-(stop - start) // most)
+    marks = np.linspace(start, stop, count + 1).round().astype(int).tolist()
+    yield from pairwise(marks)
+
+
+def _stretch(start: int, stop: int, least: int, length: int) -> tuple[int, int]:
+    missing = max(least - (stop - start), 0)
+    start, stop = start - missing // 2, stop + missing - missing // 2
+    if start < 0:
+        start, stop = 0, stop - start if missing else stop
+    if stop > length:
+        start, stop = start - (stop - length) if missing else start, length
+    return max(start, 0), min(stop, length)
