@@ -8,15 +8,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
 from edgeconnect.errors import InputError
 from edgeconnect.metrics import PROTOCOLS
 from edgeconnect.provenance import content_hash, file_hash, versions
-from eval.pairs import ABOUT, Entry, Row, entries, lpips_values, pictures, score_all
+from eval.pairs import ABOUT, Row, entries, lpips_values, pictures, score_all
 from eval.tables import Group, groups, markdown, write_json_lines
+
+if TYPE_CHECKING:  # torch is imported by those alone who ask for LPIPS or FID
+    from edgeconnect.perceptual import Lpips
+    from eval.fid import Inception
 
 
 def score(arguments: argparse.Namespace) -> tuple[Row, list[Group], list[Row]]:
@@ -25,17 +29,22 @@ def score(arguments: argparse.Namespace) -> tuple[Row, list[Group], list[Row]]:
         raise InputError("--edges are scored in the hole and need --masks")
     folders = {role: getattr(arguments, role) for role in ("truth", "result", "masks", "edges")}
     found = entries(**folders)
+    # before the scores: a missing weights file should not cost the time of everything else
+    distance = _lpips(arguments) if arguments.lpips else None
+    inception = _inception(arguments) if arguments.fid else None
     rows = score_all(found, arguments.protocol, arguments.polarity, arguments.workers)
-    learned = _add_lpips(rows, found, arguments) if arguments.lpips else {}
-    learned |= _fid(arguments) if arguments.fid else {}
+    if distance:
+        for row, value in zip(rows, lpips_values(found, distance, arguments.workers), strict=True):
+            row[f"lpips_{arguments.lpips}"] = value
     table = groups(rows, [name for name in rows[0] if name not in ABOUT])
     summary = {
         "protocol": arguments.protocol,
         "description": PROTOCOLS[arguments.protocol].description,
         **asdict(table[0]),
-        **learned,
+        **(_fid(arguments, inception) if inception else {}),
         "notes": _notes(rows),
         "inputs": {role: _contents(folder) for role, folder in folders.items() if folder},
+        "weights": {used.file.name: file_hash(used.file) for used in (distance, inception) if used},
         "versions": versions(),
     }
     return summary, table, rows
@@ -45,27 +54,26 @@ def _contents(folder: Path) -> dict[str, str]:
     return {"folder": str(folder), "sha256": content_hash(pictures(folder), folder)}
 
 
-def _add_lpips(rows: list[Row], found: Sequence[Entry], arguments: argparse.Namespace) -> dict[str, Any]:
+def _lpips(arguments: argparse.Namespace) -> Lpips:
     from edgeconnect.perceptual import Lpips
     from edgeconnect.runtime import choose_device
 
-    distance = Lpips(arguments.lpips, arguments.lpips_trunk, choose_device(arguments.device))
-    for row, value in zip(rows, lpips_values(found, distance, arguments.workers), strict=True):
-        row[f"lpips_{arguments.lpips}"] = value
-    return {"lpips_trunk_sha256": file_hash(distance.file)}
+    return Lpips(arguments.lpips, arguments.lpips_trunk, choose_device(arguments.device))
 
 
-def _fid(arguments: argparse.Namespace) -> dict[str, Any]:
+def _inception(arguments: argparse.Namespace) -> Inception:
+    from edgeconnect.fid import INCEPTION
+    from eval.fid import Inception
+
+    return Inception(INCEPTION.find(arguments.inception), arguments.device)
+
+
+def _fid(arguments: argparse.Namespace, inception: Inception) -> dict[str, Any]:
     from edgeconnect.fid import frechet_distance
-    from eval.fid import Inception, remarks, statistics_of
+    from eval.fid import remarks, statistics_of
 
-    inception = Inception(arguments.inception, arguments.device)
     truth, result = (statistics_of(path, inception)[0] for path in (arguments.truth, arguments.result))
-    return {
-        "fid": frechet_distance(truth, result),
-        "fid_remarks": remarks(truth, result),
-        "inception_sha256": inception.hash,
-    }
+    return {"fid": frechet_distance(truth, result), "fid_remarks": remarks(truth, result)}
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:

@@ -13,7 +13,7 @@ from skimage.io import imread, imsave
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchvision import models
 
-from edgeconnect.provenance import content_hash
+from edgeconnect.provenance import content_hash, file_hash
 from eval import score
 from eval.tables import ratio_label, write_json_lines
 
@@ -131,7 +131,7 @@ def test_lpips_is_added_from_a_local_trunk(folders):
     torch.save(models.squeezenet1_1(weights=None).state_dict(), folders / "trunk.pth")
     report = run(folders, "--lpips", "squeeze", "--lpips-trunk", folders / "trunk.pth", "--device", "cpu")
     assert all(row["lpips_squeeze"] > 0 for row in report["picture"])
-    assert len(report["summary"][0]["lpips_trunk_sha256"]) == 64
+    assert report["summary"][0]["weights"] == {"trunk.pth": file_hash(folders / "trunk.pth")}
     assert "no file with LPIPS" in sentence(
         folders, "--lpips", "alex", "--lpips-trunk", folders / "absent.pth"
     )
