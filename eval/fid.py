@@ -116,7 +116,7 @@ def remarks(truth: Statistics, result: Statistics) -> list[str]:
     found = []
     if any(n is not None and n <= FEATURES for n in (truth.count, result.count)):
         found.append(
-            f"N <= {FEATURES}: the covariance is singular and FID far too high; compare at equal N only"
+            f"N <= {FEATURES}: the covariance is singular and FID biased upwards; compare at equal N only"
         )
     if truth.count != result.count:
         found.append("the two N differ, and with them FID's bias")

@@ -135,7 +135,7 @@ def test_the_command_prints_n_and_warns_of_few_pictures(sets, made_up_inception,
     assert report["fid"] == pytest.approx(frechet_distance(truth, result), rel=1e-6)
     shown = capsys.readouterr()
     assert "N = 3 and 2" in shown.out
-    assert "far too high" in shown.err
+    assert "biased upwards" in shown.err
 
 
 def test_kept_statistics_are_reused_only_for_the_same_pictures(sets, made_up_inception, capsys, monkeypatch):
