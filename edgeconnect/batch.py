@@ -1,9 +1,9 @@
 """What the networks are given, and the conventions, stated once.
 
 - Photos are RGB in [0, 1]; gray is their luminance 0.2125 R + 0.7154 G + 0.0721 B in [0, 1].
-- Masks are 1 in the hole (missing) and 0 where the photo is known. No other polarity exists inside the package.
+- Masks are 1 in the hole (missing) and 0 where the photo is known; the package knows no other polarity.
 - Edge maps are 1 on a line and 0 elsewhere; a predicted one holds probabilities.
-- Tensors are float32, channels first (N,C,H,W); arrays at the edge of the package are (H,W,C) uint8 and (H,W) bool.
+- Tensors are float32, channels first (N,C,H,W); arrays outside the networks are (H,W,C) uint8 and (H,W) bool.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LUMINANCE = (0.2125, 0.7154, 0.0721)
 
 
 def luminance(photo: Tensor) -> Tensor:
-    """Gray version of a photo: (N,3,H,W) in [0,1] -> (N,1,H,W) in [0,1], with scikit-image's rgb2gray weights."""
+    """Gray version of a photo, as scikit-image's rgb2gray: (N,3,H,W) in [0,1] -> (N,1,H,W) in [0,1]."""
     return torch.einsum("nchw,c->nhw", photo, photo.new_tensor(LUMINANCE))[:, None]
 
 

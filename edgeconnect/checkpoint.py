@@ -1,4 +1,4 @@
-"""Networks to files and back: weights to use (safetensors), training states to resume, the released .pth layout."""
+"""Networks to files and back: weights to use (safetensors) and training states to resume (.pt)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NETWORKS = ("edge_generator", "inpaint_generator", "edge_discriminator", "inpain
 
 @dataclass
 class Weights:
-    """The contents of a weights file: networks by name (see NETWORKS), Canny's sigma, and where they come from."""
+    """The contents of a weights file: networks by name (see NETWORKS), Canny's sigma and the source."""
 
     networks: dict[str, nn.Module]
     sigma: float = 2.0
@@ -116,7 +116,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a training state onto the CPU; never runs code from the file. Raises InputError for anything else."""
+    """Read a training state onto the CPU, never running code from the file; InputError for anything else."""
     state = load_pickle(path)
     if not isinstance(state, dict) or "step" not in state:
         raise InputError(f"{path}: expected a training checkpoint, got another PyTorch file")

@@ -1,6 +1,4 @@
-"""The command line: reads arguments, calls the package, prints; every mistake of a user ends in one
-sentence.
-"""
+"""The command line: reads arguments, calls the package, prints; a user's mistake ends in one sentence."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `edgeconnect ...` and exit: 0 done, 1 unusable input, 2 wrong arguments, 128 + n stopped by signal
-    n.
-    """
+    """Run `edgeconnect ...` and exit: 0 done, 1 unusable input, 2 wrong arguments, 128 + n by signal n."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(given[0] if given else "").parse_args(given)
     try:
@@ -35,9 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    """The whole parser; the many options of `train` only when that is the command, so that --help is
-    instant.
-    """
+    """The whole parser; the many options of `train` only for that command, so that --help is instant."""
     parser = argparse.ArgumentParser(prog="edgeconnect", description="Structure-guided image inpainting.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands)
@@ -181,9 +175,8 @@ def _demo(options: argparse.Namespace) -> int:
     from edgeconnect import demo, images
 
     images.write_png(options.out, demo.picture(_load(options)))
-    print(
-        f"each row: the photo with its hole, edges (completed ones blue), result, photo\n{options.out.resolve()}"
-    )
+    print("each row: the photo with its hole, edges (completed ones blue), result, photo")
+    print(options.out.resolve())
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Every number of a training run, typed, with its source; a YAML file and the command line fill the same fields."""
+"""Every number of a training run, typed, with its source; filled by a YAML file and the command line."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class TrainConfig(BaseModel):
 
     masks: Strings = Field(
         ("square",),
-        description="square, half, centre, boxes, strokes or folders of mask files; drawn evenly (paper: square)",
+        description="square, half, centre, boxes, strokes, folders of masks; drawn evenly (paper: square)",
     )
     hole_ratio: Pair = Field(
         (0.0, 0.6), description="a,b: hole ratio of boxes and strokes (paper's tables: 0 to 0.6)"
@@ -86,7 +86,7 @@ class TrainConfig(BaseModel):
     )
     hole_start: Literal["white", "smooth"] = Field(
         "white",
-        description="what the inpainting network sees in the hole: white (paper) or the rim's smooth continuation",
+        description="what inpainting starts from in the hole: white (paper) or smooth (its rim continued)",
     )
     features: str = Field("vgg19", description="vgg19 (torchvision's, paper) or a file of VGG features")
     feature_norm: Literal["imagenet", "released"] = Field(
@@ -175,7 +175,7 @@ class TrainConfig(BaseModel):
 
 
 def make_config(given: dict[str, Any], file: Path | None = None) -> TrainConfig:
-    """A checked TrainConfig from a YAML file's fields, overridden by `given`; all faults in one InputError."""
+    """A checked TrainConfig from a YAML file's fields and then `given`; all faults in one InputError."""
     values = {**(read_yaml(file) if file else {}), **given}
     try:
         return TrainConfig(**values)

@@ -65,7 +65,7 @@ def parallel(
 ) -> Callable[..., Any]:
     """`function` with the gradients of `networks` averaged over all processes in its backward pass.
 
-    Buffers (the power iterations of spectral norm) are not sent around: from equal weights they evolve equally.
+    Buffers (the power iterations of spectral norm) are not sent around: equal weights keep them equal.
     """
     if ranks.world == 1:
         return function

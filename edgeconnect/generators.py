@@ -18,7 +18,7 @@ HoleStart = Literal["white", "smooth"]
 
 
 class EdgeGenerator(nn.Module):
-    """G1: completes the edge map (paper, section 3.1). Default sizes are the paper's: 10,761,089 parameters."""
+    """G1: completes the edge map (paper, section 3.1). Paper's size, the default: 10,761,089 parameters."""
 
     def __init__(self, width: int = 64, blocks: int = 8, *, spectral: bool = True) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class EdgeGenerator(nn.Module):
         self.net = Generator(3, 1, width=width, blocks=blocks, spectral=spectral, residual_bias=False)
 
     def forward(self, gray: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
-        """C_pred (N,1,H,W) in [0,1] from I_gray, C_gt and M, (N,1,H,W) each in [0,1]; the hole may hold anything."""
+        """C_pred in [0,1] from I_gray, C_gt and M in [0,1], (N,1,H,W) all; the hole may hold anything."""
         white, none = torch.ones_like(mask), torch.zeros_like(mask)
         inputs = torch.cat((composite(gray, white, mask), composite(edge, none, mask), mask), dim=1)
         return torch.sigmoid(self.net(inputs).float())
@@ -35,8 +35,9 @@ class EdgeGenerator(nn.Module):
 class InpaintGenerator(nn.Module):
     """G2: completes the colours along given edges (paper, section 3.2). Paper's size: 10,774,595 parameters.
 
-    `hole_start` is what the network sees in the hole. "white": the paper's white paint; I_pred = (tanh + 1) / 2.
-    "smooth": the harmonic continuation of the hole's rim (`harmonic_fill`) with the mask as a fifth channel, and
+    `hole_start` is what the network sees in the hole.
+    "white": the paper's white paint; I_pred = (tanh + 1) / 2.
+    "smooth": the harmonic continuation of the hole's rim (`harmonic_fill`) with the mask as a fifth channel;
     the network's output is added to that start before the tanh, so that it learns the difference only.
     """
 
@@ -49,7 +50,7 @@ class InpaintGenerator(nn.Module):
             nn.init.zeros_(self.net.decoder[-1].weight)  # begin with the smooth fill itself
 
     def forward(self, photo: Tensor, edge: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
-        """I_pred (N,3,H,W) in [0,1] from I_gt (N,3,H,W), C_comp and M (N,1,H,W); the photo's hole may hold anything.
+        """I_pred (N,3,H,W) in [0,1] from I_gt (N,3,H,W), C_comp and M (N,1,H,W); I_gt's hole is not used.
 
         `start` (N,3,H,W) replaces the harmonic fill of a "smooth" network, e.g. by a coarser level's result.
         """
@@ -65,8 +66,8 @@ class InpaintGenerator(nn.Module):
 def harmonic_fill(photo: Tensor, mask: Tensor, sweeps: int = 12) -> Tensor:
     """Continue the rim of the hole smoothly into it: an approximate solution of Laplace's equation.
 
-    (N,C,H,W) and (N,1,H,W) -> (N,C,H,W), known pixels unchanged. Each level of a 2x pyramid of known-pixel means
-    starts from the coarser level's solution and takes `sweeps` Jacobi steps (cascadic multigrid).
+    (N,C,H,W) and (N,1,H,W) -> (N,C,H,W), known pixels unchanged. Each level of a 2x pyramid of known-pixel
+    means starts from the coarser level's solution and takes `sweeps` Jacobi steps (cascadic multigrid).
     """
     known = 1 - mask
     if min(photo.shape[-2:]) <= 2 or bool((mask.amax(dim=(1, 2, 3)) == 0).all()):

@@ -21,7 +21,7 @@ AdversarialKind = Literal["nonsaturating", "lsgan", "hinge"]
 def adversarial_d(real: Tensor, fake: Tensor, kind: AdversarialKind = "nonsaturating") -> Tensor:
     """The discriminator's loss from its logits for real and generated inputs (any shape): a scalar.
 
-    nonsaturating: Goodfellow et al. 2014 (binary cross-entropy); lsgan: Mao et al. 2017; hinge: Lim & Ye 2017.
+    nonsaturating: Goodfellow et al. 2014 (cross-entropy); lsgan: Mao et al. 2017; hinge: Lim & Ye 2017.
     The mean of the two halves, on logits: a log of a sigmoid would not survive mixed precision.
     """
     real, fake = real.float(), fake.float()
@@ -33,7 +33,7 @@ def adversarial_d(real: Tensor, fake: Tensor, kind: AdversarialKind = "nonsatura
 
 
 def adversarial_g(fake: Tensor, kind: AdversarialKind = "nonsaturating") -> Tensor:
-    """The generator's adversarial loss from the discriminator's logits for its output (any shape): a scalar."""
+    """The generator's adversarial loss from the logits for its output (any shape): a scalar."""
     fake = fake.float()
     if kind == "nonsaturating":
         return F.softplus(-fake).mean()
@@ -50,7 +50,7 @@ def feature_matching(real: Iterable[Tensor], fake: Iterable[Tensor]) -> Tensor:
 
 
 def masked_l1(predicted: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean L1 distance over the picture divided by the mask's mean, so that it does not shrink with the hole."""
+    """Mean L1 distance over the picture divided by the mask's mean: it does not shrink with the hole."""
     return F.l1_loss(predicted, truth) / mask.mean().clamp(min=1 / mask[0].numel())
 
 
@@ -60,7 +60,7 @@ def perceptual(truth: Mapping[str, Tensor], predicted: Mapping[str, Tensor]) -> 
 
 
 def style(truth: Mapping[str, Tensor], predicted: Mapping[str, Tensor]) -> Tensor:
-    """Sum over feature taps of the mean L1 distance between Gram matrices, the truth's detached (equation 6)."""
+    """Sum over feature taps of the mean L1 distance of Gram matrices, the truth's detached (equation 6)."""
     return _sum_l1([(gram(truth[tap].detach()), gram(predicted[tap])) for tap in predicted])
 
 

@@ -1,6 +1,6 @@
 """The shapes shared by all four networks: an encoder-decoder generator and a 70x70 PatchGAN discriminator.
 
-Nazeri et al., "EdgeConnect" (arXiv 1901.00212), section 3 and appendix A; the generator follows Johnson et al.
+Nazeri et al., "EdgeConnect" (arXiv 1901.00212), section 3 and appendix A; the generator after Johnson et al.,
 "Perceptual Losses for Real-Time Style Transfer" (ECCV 2016), the discriminator Isola et al. (CVPR 2017).
 """
 
@@ -24,7 +24,7 @@ MULTIPLE = 4  # two stride-2 convolutions
 
 
 class InstanceNorm(nn.Module):
-    """Instance norm without affine or running statistics (as group norm: the faster kernel in channels last)."""
+    """Instance norm without affine or running statistics (group norm's kernel: faster in channels last)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.group_norm(x, x.shape[1])
@@ -49,7 +49,7 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """(N,in_channels,H,W) -> (N,out_channels,H,W) before the output activation, for any H and W of 12 or more.
+    """(N,in_channels,H,W) -> (N,out_channels,H,W) before the output activation; H and W from 12 up.
 
     `width` channels after the first convolution (the paper: 64), four times as many in the `blocks` residual
     blocks (the paper: 8). With `spectral`, every convolution but the last is spectrally normalised.
@@ -90,7 +90,7 @@ class Generator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """(N,in_channels,H,W) -> the outputs of its five convolutions; the last, (N,1,H/8-2,W/8-2), are the logits.
+    """(N,in_channels,H,W) -> the outputs of its five convolutions, the last being logits: (N,1,H/8-2,W/8-2).
 
     Each logit judges a patch of 70x70 pixels. No norm but the spectral one, no biases.
     """
@@ -136,10 +136,10 @@ def normalise_spectrum(network: nn.Module, keep: nn.Module | None = None) -> Non
 
 
 def effective_weights(network: nn.Module) -> dict[str, Tensor]:
-    """What `network` computes with, without parametrisations: plain `weight` and `bias` tensors by module name.
+    """What `network` computes with: plain `weight` and `bias` tensors by module name, norms folded in.
 
-    Copies; the network itself stays as it is (removing a parametrisation would break the copies that share its
-    class). Spectral norms are computed afresh, so that an average of weights gets its own norm.
+    Copies; the network itself stays as it is (removing a parametrisation would break the copies that share
+    its class). Spectral norms are computed afresh, so that an average of weights gets its own norm.
     """
     weights = {}
     for name, conv in convolutions(network).items():
@@ -150,7 +150,7 @@ def effective_weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def set_effective_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Make `network` compute with `weights` (plain tensors by module name, as effective_weights returns them).
+    """Make `network` compute with `weights` (plain tensors by module name, as from effective_weights).
 
     Where the network has spectral norm, its power iteration starts from these weights' own singular vectors.
     Raises ValueError where names or shapes differ.

@@ -28,7 +28,7 @@ _RENAMES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 
 
 def read_released(folder: Path) -> Weights:
-    """The networks of all released .pth files in `folder` (those that are there), with spectral norms folded in.
+    """The networks of all released .pth files in `folder`, with spectral norms folded in.
 
     Raises InputError where a file is no released checkpoint or no generator is found.
     """

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
 # what may differ when a run goes on; anything else would make it another run
 _MAY_CHANGE = frozenset(
-    "steps run workers device threads compile save_every keep log_every validate_every max_minutes tensorboard".split()
+    (
+        "steps",
+        "run",
+        "workers",
+        "device",
+        "threads",
+        "compile",
+        "max_minutes",
+        "tensorboard",
+        "save_every",
+        "keep",
+        "log_every",
+        "validate_every",
+    )
 )
 
 
@@ -64,16 +77,22 @@ class Paths:
 
 
 def resumed_config(run: Path, given: dict[str, Any]) -> TrainConfig:
-    """The saved config of a run with the `given` changes; raises InputError for one that would alter the run."""
+    """The saved config of a run with the `given` changes; InputError for one that would alter the run."""
     file = Paths(run).config
     if not file.exists():
         raise InputError(f"{run}: expected a run to resume, found no config.yaml")
     saved = make_config(read_yaml(file))
     changed = make_config({**saved.model_dump(mode="json"), **given})
-    altered = [n for n in type(saved).model_fields if n not in _MAY_CHANGE and getattr(saved, n) != getattr(changed, n)]
+    altered = [
+        n
+        for n in type(saved).model_fields
+        if n not in _MAY_CHANGE and getattr(saved, n) != getattr(changed, n)
+    ]
     if altered:
         names = ", ".join(f"{n} ({getattr(saved, n)} before, {getattr(changed, n)} now)" for n in altered)
-        raise InputError(f"{run}: a resumed run keeps its settings, but {names}; start another one with --init-from")
+        raise InputError(
+            f"{run}: a resumed run keeps its settings, but {names}; start another one with --init-from"
+        )
     return changed
 
 
@@ -81,13 +100,15 @@ def prepare(config: TrainConfig, *, resume: bool) -> None:
     """Make the run's folder and save its config; raises InputError rather than write over another run."""
     paths = Paths(config.run)
     if not resume and (paths.config.exists() or paths.log.exists()):
-        raise InputError(f"{config.run}: holds a run already; go on with --resume or choose another --run folder")
+        raise InputError(
+            f"{config.run}: holds a run already; go on with --resume or choose another --run folder"
+        )
     config.run.mkdir(parents=True, exist_ok=True)
     write_atomically(paths.config, lambda temporary: _write_text(temporary, to_yaml(config)))
 
 
 class Log:
-    """log.jsonl, one JSON object a line, each with its "step"; TensorBoard's events beside it where asked for."""
+    """log.jsonl, one JSON object a line, each with its "step"; TensorBoard's events too where asked for."""
 
     def __init__(self, config: TrainConfig, step: int) -> None:
         """Go on after `step`: later lines, of steps that were lost with a killed process, are dropped."""

@@ -44,8 +44,8 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
 def keep_memory() -> bool:
     """Tell glibc to keep freed memory for the next tensor instead of returning it to the system at once.
 
-    By default every large tensor is a fresh mapping whose pages the kernel clears on first touch: a third of a
-    training step. Affects the whole process. Returns whether the setting took (False off Linux or glibc).
+    By default every large tensor is a fresh mapping whose pages the kernel clears on first touch: a third of
+    a training step. Affects the whole process. Returns whether the setting took (False off Linux or glibc).
     """
     if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return False

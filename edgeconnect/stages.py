@@ -1,8 +1,8 @@
 """The paper's three stages, in its symbols: what is predicted, and what each network is charged for.
 
 Nazeri et al., "EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning" (arXiv 1901.00212).
-I_gt photo, I_gray gray, C_gt edges, M mask (1 = hole); G1, D1 edges; G2, D2 colours. Losses come back as named
-terms without weights; `weights` says what each counts, and the training loop applies it once.
+I_gt photo, I_gray gray, C_gt edges, M mask (1 = hole); G1, D1 edges; G2, D2 colours. Losses come back as
+named terms without weights; `weights` says what each counts, and the training loop applies it once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Prediction:
-    """A stage's output: C_pred (N,1,H,W), C_comp (N,1,H,W) and I_pred (N,3,H,W); None where a stage has none."""
+    """A stage's output: C_pred (N,1,H,W), C_comp (N,1,H,W), I_pred (N,3,H,W); None where it has none."""
 
     C_pred: Tensor | None = None
     C_comp: Tensor | None = None

@@ -50,11 +50,15 @@ def _network_config(name: str, config: TrainConfig) -> dict[str, Any]:
     return {**common, "hole_start": config.hole_start} if name == "inpaint_generator" else common
 
 
-def build_stage(config: TrainConfig, networks: Mapping[str, nn.Module], features: FeatureExtractor | None) -> Stage:
+def build_stage(
+    config: TrainConfig, networks: Mapping[str, nn.Module], features: FeatureExtractor | None
+) -> Stage:
     """The stage that `config` names, over its networks; `features` are needed by inpaint and joint."""
     kind, weights = config.adversarial, config.loss_weights
     if config.stage == "edge":
-        return EdgeStage(networks["edge_generator"], networks["edge_discriminator"], kind=kind, weights=weights)
+        return EdgeStage(
+            networks["edge_generator"], networks["edge_discriminator"], kind=kind, weights=weights
+        )
     if features is None:
         raise ValueError(f"stage {config.stage} needs a feature extractor")
     G1, G2, D2 = (networks.get(n) for n in ("edge_generator", "inpaint_generator", "inpaint_discriminator"))
@@ -86,7 +90,9 @@ class Trainer:
         trained = [*self.stage.generators.values(), *self.stage.discriminators.values()]
         for network in self.networks.values():
             network.requires_grad_(network in trained)
-        self.averages = {n: AveragedModel(g, multi_avg_fn=self._average) for n, g in self.stage.generators.items()}
+        self.averages = {
+            n: AveragedModel(g, multi_avg_fn=self._average) for n, g in self.stage.generators.items()
+        }
         self.optimizers = {"g": self._adam(self.stage.generators), "d": self._adam(self.stage.discriminators)}
         if config.compile:
             for network in [*trained, *([features] if features else [])]:
@@ -110,19 +116,23 @@ class Trainer:
         self.step += 1
         for name, average in self.averages.items():
             average.update_parameters(self.stage.generators[name])
-        return {name: float(value) for name, value in {**g_terms, **d_terms}.items()}
+        return {name: value.item() for name, value in {**g_terms, **d_terms}.items()}
 
     @torch.no_grad()
     def averaged_prediction(self, batch: Batch) -> Prediction:
         """What the averaged generators predict for `batch` (used for validation), uncompiled."""
         with torch.compiler.set_stance("force_eager"), self._autocast():
             generators = {name: average.module.eval() for name, average in self.averages.items()}
-            return self.stage.using(generators).predict(batch.to(self.device, channels_last=self.channels_last))
+            return self.stage.using(generators).predict(
+                batch.to(self.device, channels_last=self.channels_last)
+            )
 
     def weights(self) -> Weights:
         """The averaged generators (and a frozen one, where the stage uses it), as they are shipped."""
         averaged = {name: average.module for name, average in self.averages.items()}
-        generators = {n: averaged.get(n, network) for n, network in self.networks.items() if n.endswith("generator")}
+        generators = {
+            n: averaged.get(n, network) for n, network in self.networks.items() if n.endswith("generator")
+        }
         provenance = {"stage": self.config.stage, "steps": self.step, "batch_size": self.config.batch_size}
         return Weights(generators, self.config.sigma, provenance)
 

@@ -79,7 +79,9 @@ def train(
 class _Run:
     """One process's part of a run: its data, its trainer, its clock."""
 
-    def __init__(self, config: TrainConfig, trainer: Trainer, ranks: Ranks, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: TrainConfig, trainer: Trainer, ranks: Ranks, say: Callable[[str], None]
+    ) -> None:
         self.config, self.trainer, self.ranks = config, trainer, ranks
         self.paths = runs.Paths(config.run)
         photos = _training_photos(config)
@@ -133,7 +135,9 @@ class _Run:
         if not self.log:
             return
         scores, grid = validate(self.trainer.averaged_prediction, self.val_items, self.config.batch_size)
-        self.log.write({"step": self.trainer.step, **{f"val_{name}": value for name, value in scores.items()}})
+        self.log.write(
+            {"step": self.trainer.step, **{f"val_{name}": value for name, value in scores.items()}}
+        )
         write_png(self.paths.sample(self.trainer.step), grid)
 
     def save(self) -> None:
@@ -150,7 +154,9 @@ def _make_trainer(
         say(initialise_from([Path(source) for source in config.init_from], networks))
     needed = "edge_generator" if config.stage == "joint" or config.edges == "predicted" else None
     if config.stage != "edge" and needed and not config.init_from:
-        raise InputError(f"stage {config.stage} starts from a trained edge generator: give it with --init-from")
+        raise InputError(
+            f"stage {config.stage} starts from a trained edge generator: give it with --init-from"
+        )
     features = _features(config)
     if features:
         say(features.describe())
@@ -198,7 +204,9 @@ def _validation_items(config: TrainConfig) -> list[Batch]:
 
 
 def _listed(skipped: list[str]) -> str:
-    return "" if not skipped else "".join([f"; {len(skipped)} skipped:", *(f"\n  {line}" for line in skipped)])
+    return (
+        "" if not skipped else "".join([f"; {len(skipped)} skipped:", *(f"\n  {line}" for line in skipped)])
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Frozen VGG-19 features for the perceptual and style losses, from torchvision or from a file.
 
-Taps are named relu<block>_<layer> as in Simonyan & Zisserman (ICLR 2015). A file may hold fewer layers than the
-whole network; the losses use the paper's taps that it offers, and `describe` says which.
+Taps are named relu<block>_<layer> as in Simonyan & Zisserman (ICLR 2015). A file may hold fewer layers than
+the whole network; the losses use the paper's taps that it offers, and `describe` says which.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Normalisation = Literal["imagenet", "released"]
 class FeatureExtractor(nn.Module):
     """VGG-19's convolutions in order; frozen.
 
-    `convolutions` maps layer names ("1_1", ...) to (weight, bias); `heads`, where given, map a tap's channels to
-    others by a 1x1 convolution (a distilled network's way to VGG's own channel numbers). `preprocess` is a 1x1
-    convolution on RGB in [0,1].
+    `convolutions` maps layer names ("1_1", ...) to (weight, bias); `heads`, where given, map a tap's channels
+    to others by a 1x1 convolution (a distilled network's way to VGG's own channel numbers). `preprocess` is a
+    1x1 convolution on RGB in [0,1].
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class FeatureExtractor(nn.Module):
 def load_features(path: Path, normalisation: Normalisation = "imagenet") -> FeatureExtractor:
     """Read a feature extractor from a file, recognised by its keys and shapes.
 
-    Understood: torchvision's VGG-19 state dict; a plain Sequential VGG-19 (or its first layers) that begins with a
-    1x1 preprocessing convolution and pads by reflection; a distilled VGG with `conv<block><layer>` layers and
-    `_aux` heads. `normalisation` applies to the first: ImageNet mean and standard deviation, or "released", [0,1]
-    as it is. Raises InputError for anything else.
+    Understood: torchvision's VGG-19 state dict; a plain Sequential VGG-19 (or its first layers) that begins
+    with a 1x1 preprocessing convolution and pads by reflection; a distilled VGG with `conv<block><layer>`
+    layers and `_aux` heads. `normalisation` applies to the first: ImageNet mean and standard deviation, or
+    "released", [0,1] as it is. Raises InputError for anything else.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
