@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -63,14 +64,17 @@ def canny(
     if 0 <= sigma <= 1e-15:  # SciPy's bound for no blur at all; 8-bit gradients then tie often
         return _original(image, sigma, known, low, high)
     smooth = _smooth(image, sigma, known)
-    down = cv2.Sobel(smooth, -1, 0, 1, borderType=cv2.BORDER_REFLECT)
-    right = cv2.Sobel(smooth, -1, 1, 0, borderType=cv2.BORDER_REFLECT)
-    magnitude = np.asarray(cv2.magnitude(down, right), np.float64)
-    thin = _nonmaximum_suppression_bilinear(down, right, magnitude, _inner(image, known), low)
-    lines = np.flatnonzero(thin > 0)
-    if _rounding_decides(magnitude, lines):
+    down: Gray = np.asarray(cv2.Sobel(smooth, -1, 0, 1, borderType=cv2.BORDER_REFLECT), np.float64)
+    right: Gray = np.asarray(cv2.Sobel(smooth, -1, 1, 0, borderType=cv2.BORDER_REFLECT), np.float64)
+    magnitude: Gray = np.asarray(cv2.magnitude(down, right), np.float64)
+    inside = _inner(image, known)
+    inside &= magnitude >= low
+    thin = _nonmaximum_suppression_bilinear(down, right, magnitude, inside, low)
+    is_line = thin > 0
+    lines = np.flatnonzero(is_line)
+    if _rounding_decides(down, right, magnitude, lines):
         return _original(image, sigma, known, low, high)
-    return _hysteresis(thin, lines, high)
+    return _hysteresis(is_line, lines, thin.take(lines) >= high)
 
 
 def _as_float64(gray: NDArray[np.floating], known: Mask | None) -> Gray:
@@ -94,18 +98,21 @@ def _smooth(image: Gray, sigma: float, known: Mask | None) -> Gray:
         share += np.finfo(np.float64).eps
         return np.divide(_blur(np.where(known, image, 0.0), kernel), share, out=share)
     smooth = _blur(image, kernel)
-    rows, columns = (_share_inside(length, kernel) for length in image.shape)
-    # only along the border is any of the kernel outside
-    top, left = np.flatnonzero(rows < 1 - 1e-9), np.flatnonzero(columns < 1 - 1e-9)
-    smooth[top] /= rows[top, None]
-    smooth[:, left] /= columns[left]
+    rows, row_shares = _border_shares(image.shape[0], sigma)
+    columns, column_shares = _border_shares(image.shape[1], sigma)
+    smooth[rows] /= row_shares[:, None]
+    smooth[:, columns] /= column_shares
     return smooth
 
 
-def _share_inside(length: int, kernel: Gray) -> Gray:
-    """How much of the kernel lies inside a line of pixels, at each of them: (length,)."""
+@lru_cache(maxsize=64)
+def _border_shares(length: int, sigma: float) -> tuple[NDArray[np.intp], Gray]:
+    """Where along a line of pixels the kernel reaches beyond its ends, and how much of it is inside."""
+    kernel = _gaussian_kernel(sigma)
     radius_px = len(kernel) // 2
-    return np.convolve(np.ones(length), kernel)[radius_px : radius_px + length]
+    shares = np.convolve(np.ones(length), kernel)[radius_px : radius_px + length]
+    places = np.flatnonzero(shares < 1 - 1e-9)
+    return places, shares[places]
 
 
 def _gaussian_kernel(sigma: float) -> Gray:
@@ -123,32 +130,38 @@ def _blur(image: Gray, kernel: Gray) -> Gray:
 
 def _inner(image: Gray, known: Mask | None) -> NDArray[np.uint8]:
     """Pixels whose eight neighbours exist and are known."""
-    ones = np.ones(image.shape, np.uint8) if known is None else known.astype(np.uint8)
+    if known is None:
+        inner = np.zeros(image.shape, np.uint8)
+        inner[1:-1, 1:-1] = 1
+        return inner
     box = np.ones((3, 3), np.uint8)
-    return np.asarray(cv2.erode(ones, box, borderType=cv2.BORDER_CONSTANT, borderValue=0))
+    eroded = cv2.erode(known.astype(np.uint8), box, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(eroded, np.uint8)
 
 
-def _rounding_decides(magnitude: Gray, lines: NDArray[np.intp]) -> bool:
+def _rounding_decides(down: Gray, right: Gray, magnitude: Gray, lines: NDArray[np.intp]) -> bool:
     """Whether a line pixel has a neighbour of equal gradient, so that the last bit decides between them.
 
-    lines: flat indices of pixels that have all their neighbours. Of two tied pixels at least one is a line.
+    lines: flat indices of pixels that have all their neighbours. Of two tied pixels at least one is a line;
+    whole neighbours are compared only where the gradient points at one, in a multiple of 45 degrees.
     """
+    along, across = np.abs(down.take(lines)), np.abs(right.take(lines))
+    least = 1e-9 * magnitude.take(lines)
+    lines = lines[(along < least) | (across < least) | (np.abs(along - across) < least)]
     width = magnitude.shape[1]
     around = np.array([-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1])
     gaps = np.abs(magnitude.take(lines + around[:, None]) - magnitude.take(lines))
     return bool((gaps < 1e-12).any())
 
 
-def _hysteresis(thin: Gray, lines: NDArray[np.intp], high: float) -> Mask:
-    """Keep the 8-connected lines that reach `high` somewhere; thin is 0 but at the flat indices `lines`."""
-    kept = np.zeros(thin.shape, np.bool_)
-    kept.ravel()[lines] = True
-    count, labels = cv2.connectedComponents(kept.view(np.uint8), connectivity=8)
-    label = labels.take(lines)
+def _hysteresis(is_line: Mask, lines: NDArray[np.intp], is_strong: Mask) -> Mask:
+    """Keep the 8-connected lines that are strong somewhere; `is_strong` is about the flat indices `lines`."""
+    count, labels = cv2.connectedComponents(is_line.view(np.uint8), connectivity=8)
+    label = np.asarray(labels, np.int32).take(lines)
     strong = np.zeros(count, np.bool_)
-    strong[label[thin.take(lines) >= high]] = True
-    kept.ravel()[lines] = strong[label]
-    return kept
+    strong[label[is_strong]] = True
+    is_line.ravel()[lines] = strong.take(label)
+    return is_line
 
 
 def repair_edges(
