@@ -4,9 +4,10 @@ first.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +17,9 @@ from edgeconnect.errors import InputError
 from edgeconnect.inpaint import EdgeConnect, blend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-
-    Inpainter = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,14 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
     repainted = masks.dilate(mask, options.feather_px)
     edges = None
     if job.edges:
-        edges, more = repair_edges(images.read_raw(job.edges), mask.shape)
+        with _naming(job.edges):
+            edges, more = repair_edges(images.read_raw(job.edges), mask.shape)
         notes += [f"{job.edges}: {note}" for note in more]
     if job.save_edges and edges is None:
-        edges = model.complete_edges(photo.rgb, repainted)
-    result = model.inpaint(photo.rgb, repainted, edges)
+        with _naming(job.photo):
+            edges = model.complete_edges(photo.rgb, repainted)
+    with _naming(job.photo):
+        result = model.inpaint(photo.rgb, repainted, edges)
     if options.feather_px:
         result = blend(photo.rgb, result, mask, options.feather_px)
         notes.append(f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended")
@@ -102,7 +104,8 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
 def complete(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
     """Write the completed edge map of one photo to `job.out`: white lines on black, PNG, the photo's size."""
     photo, mask, notes = read(job, options)
-    write_edges(job.out, model.complete_edges(photo.rgb, mask))
+    with _naming(job.photo):
+        write_edges(job.out, model.complete_edges(photo.rgb, mask))
     return notes
 
 
@@ -115,7 +118,8 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
     if options.boxes:
         mask |= masks.boxes(size[0], size[1], options.boxes)
     if job.mask:
-        drawn, more = masks.repair(images.read_raw(job.mask), size, options.polarity)
+        with _naming(job.mask):
+            drawn, more = masks.repair(images.read_raw(job.mask), size, options.polarity)
         notes += [f"{job.mask}: {note}" for note in more]
         mask |= drawn
     return photo, masks.dilate(mask, options.dilate_px), notes
@@ -124,6 +128,15 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
 def write_edges(path: Path, edges: NDArray[np.float32]) -> None:
     """An edge map (H,W) in [0,1] as an 8-bit PNG, white lines on black."""
     images.write_png(path, np.rint(edges * 255).astype(np.uint8))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file an InputError is about, where it does not yet."""
+    try:
+        yield
+    except InputError as error:
+        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
 def _in_folder(folder: Path, relative: Path) -> Path:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+
+from edgeconnect import EdgeConnect
+from edgeconnect.checkpoint import Weights, build_network, save_weights
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +22,34 @@ def _one_thread() -> None:
 def rng() -> np.random.Generator:
     """Seeded random numbers."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def weights_file(tmp_path: Path) -> Path:
+    """A weights file with both generators, small and untrained."""
+    torch.manual_seed(0)
+    networks = {
+        "edge_generator": build_network("edge_generator", width=8, blocks=1),
+        "inpaint_generator": build_network("inpaint_generator", width=8, blocks=1, hole_start="white"),
+    }
+    path = tmp_path / "small.safetensors"
+    save_weights(path, Weights(networks))
+    return path
+
+
+@pytest.fixture
+def model(weights_file: Path) -> EdgeConnect:
+    """An untrained EdgeConnect on the CPU in float32: what does not depend on training can be claimed of it."""
+    return EdgeConnect.load(weights_file, device="cpu", precision="float32")
+
+
+@pytest.fixture
+def photo(rng: np.random.Generator) -> np.ndarray:
+    """A made-up photo (96,128,3) uint8: smooth colours with a few shapes."""
+    height, width = 96, 128
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    picture = np.stack([y, x, (x + y) / 2], axis=2)
+    for _ in range(6):
+        top, left = rng.integers(height - 20), rng.integers(width - 20)
+        picture[top : top + 20, left : left + 20] = rng.random(3)
+    return (picture * 255).astype(np.uint8)
