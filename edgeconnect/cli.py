@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, NonFiniteLossError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from edgeconnect.config import TrainConfig
     from edgeconnect.files import Job, MaskOptions
     from edgeconnect.inpaint import EdgeConnect
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser(given[0] if given else "").parse_args(given)
     try:
         code = options.run_command(options)
-    except InputError as error:
+    except (InputError, NonFiniteLossError) as error:
         print(f"edgeconnect: {error}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
@@ -224,19 +225,12 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from edgeconnect import runs
-    from edgeconnect.config import TrainConfig, make_config, to_yaml
-
-    given = {name: value for name, value in vars(options).items() if name in TrainConfig.model_fields}
-    if options.resume and "run" in given:
-        config = runs.resumed_config(Path(given["run"]), given)
-    else:
-        config = make_config(given, options.config)
-
     from tqdm import tqdm
 
-    from edgeconnect import distributed, training
+    from edgeconnect import distributed, runs, training
+    from edgeconnect.config import to_yaml
 
+    config = _train_config(options)
     with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=not distributed.is_main()) as bar:
 
         def say(text: str) -> None:
@@ -252,3 +246,15 @@ def _train(options: argparse.Namespace) -> int:
             say(f"stopped after step {outcome.step} and saved; go on with --resume")
         say(f"weights: {runs.Paths(config.run).weights}")
     return 128 + outcome.signal if outcome.signal else 0
+
+
+def _train_config(options: argparse.Namespace) -> TrainConfig:
+    from edgeconnect import config, runs
+
+    given = {name: value for name, value in vars(options).items() if name in config.TrainConfig.model_fields}
+    if not options.resume:
+        return config.make_config(given, options.config)
+    given = (config.read_yaml(options.config) if options.config else {}) | given
+    if "run" not in given:
+        raise InputError("--resume needs --run, the folder of the run to go on with")
+    return runs.resumed_config(Path(given["run"]), given)

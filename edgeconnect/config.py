@@ -27,6 +27,11 @@ def _whole(value: Any) -> Any:
         return value
 
 
+def _word(value: Any) -> Any:
+    """Let true in a YAML file, which is no text there, stand for "true"."""
+    return "true" if value is True else value
+
+
 Count = Annotated[int, BeforeValidator(_whole)]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Pair = Annotated[tuple[float, float], BeforeValidator(_split)]
@@ -36,7 +41,7 @@ Pixels = Annotated[tuple[int, int], BeforeValidator(_split)]
 class TrainConfig(BaseModel):
     """One training run. "paper" is arXiv 1901.00212; "released" the example settings of its released code."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     stage: Stage
     photos: Path = Field(
@@ -50,7 +55,7 @@ class TrainConfig(BaseModel):
     steps: Count = Field(2_000_000, gt=0, description="training steps (released: 2 million)")
     batch_size: int = Field(8, gt=0, description="photos a step and process (paper: 8)")
     size: int = Field(
-        256, ge=16, multiple_of=4, description="side of the square training crop in px (paper: 256)"
+        256, ge=32, multiple_of=4, description="side of the square training crop in px (paper: 256)"
     )
     short_side: Pixels | None = Field(
         None,
@@ -74,7 +79,7 @@ class TrainConfig(BaseModel):
     edges_folder: Path | None = Field(
         None, description="another detector's edge maps, by stem, instead of Canny's"
     )
-    edges: Literal["true", "predicted"] = Field(
+    edges: Annotated[Literal["true", "predicted"], BeforeValidator(_word)] = Field(
         "true",
         description="what stage inpaint sees in the hole: true edges (paper) or a frozen G1's (released)",
     )
@@ -140,19 +145,19 @@ class TrainConfig(BaseModel):
     tensorboard: bool = Field(False, description="also write TensorBoard event files (extra: tensorboard)")
 
     @model_validator(mode="after")
-    def _ranges_are_ordered(self) -> TrainConfig:
-        for name in ("hole_ratio", "short_side"):
-            pair = getattr(self, name)
-            if pair is not None and pair[0] > pair[1]:
-                raise ValueError(f"{name}: expected a range low,high, got {pair[0]},{pair[1]}")
-        if self.hole_ratio[0] < 0 or self.hole_ratio[1] > 1:
-            raise ValueError(
-                f"hole_ratio: expected ratios from 0 to 1, got {self.hole_ratio[0]},{self.hole_ratio[1]}"
-            )
-        if self.short_side is not None and self.short_side[0] < self.size:
-            raise ValueError(
-                f"short_side: expected at least the crop's size {self.size}, got {self.short_side[0]}"
-            )
+    def _fields_go_together(self) -> TrainConfig:
+        faults = [
+            f"{name}: expected a range low,high, got {pair[0]},{pair[1]}"
+            for name, pair in (("hole_ratio", self.hole_ratio), ("short_side", self.short_side))
+            if pair is not None and pair[0] > pair[1]
+        ]
+        if not all(0 <= ratio <= 1 for ratio in self.hole_ratio):
+            low, high = self.hole_ratio
+            faults.append(f"hole_ratio: expected ratios from 0 to 1, got {low},{high}")
+        if self.short_side is not None and min(self.short_side) < self.size:
+            faults.append(f"short_side: expected at least the size {self.size}, got {min(self.short_side)}")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @property
@@ -180,8 +185,8 @@ def make_config(given: dict[str, Any], file: Path | None = None) -> TrainConfig:
     try:
         return TrainConfig(**values)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or 'config'}: {_sentence(e)}" for e in error.errors()]
-        raise InputError(f"{file or 'training options'}: " + "; ".join(faults)) from None
+        faults = "; ".join(map(_sentence, error.errors()))
+        raise InputError(f"{file or 'training options'}: {faults}") from None
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -202,4 +207,7 @@ def to_yaml(config: TrainConfig) -> str:
 
 def _sentence(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
-    return message if error["type"] in ("value_error", "missing") else f"{message}, got {error['input']!r}"
+    if error["type"] == "value_error":
+        return message  # names its fields itself
+    came = "" if error["type"] == "missing" else f", got {error['input']!r}"
+    return f"{'.'.join(map(str, error['loc']))}: {message}{came}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import nn
@@ -47,7 +47,9 @@ class InpaintGenerator(nn.Module):
         self.hole_start = hole_start
         self.net = Generator(4 if hole_start == "white" else 5, 3, width=width, blocks=blocks)
         if hole_start == "smooth":
-            nn.init.zeros_(self.net.decoder[-1].weight)  # begin with the smooth fill itself
+            nn.init.zeros_(
+                cast("nn.Conv2d", self.net.decoder[-1]).weight
+            )  # begin with the smooth fill itself
 
     def forward(self, photo: Tensor, edge: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
         """I_pred (N,3,H,W) in [0,1] from I_gt (N,3,H,W), C_comp and M (N,1,H,W); I_gt's hole is not used.

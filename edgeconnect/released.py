@@ -56,13 +56,13 @@ def _read_network(path: Path) -> tuple[str, nn.Module]:
         raise InputError(
             f"{path}: expected a released checkpoint with a generator or a discriminator, got another file"
         )
-    tensors = {key.removeprefix("module."): tensor for key, tensor in content[entry].items()}
-    weights = _plain(tensors)
     try:
+        tensors = {key.removeprefix("module."): tensor for key, tensor in content[entry].items()}
+        weights = _plain(tensors)
         name, config = _recognise(weights)
         network = build_network(name, spectral=False, **config)
         set_effective_weights(network, weights)
-    except (KeyError, ValueError) as error:
+    except (AttributeError, KeyError, ValueError) as error:
         raise InputError(f"{path}: its {entry} has other layers than EdgeConnect's: {error}") from None
     return name, network.eval()
 

@@ -96,15 +96,15 @@ def resumed_config(run: Path, given: dict[str, Any]) -> TrainConfig:
     return changed
 
 
-def prepare(config: TrainConfig, *, resume: bool) -> None:
-    """Make the run's folder and save its config; raises InputError rather than write over another run."""
-    paths = Paths(config.run)
-    if not resume and (paths.config.exists() or paths.log.exists()):
-        raise InputError(
-            f"{config.run}: holds a run already; go on with --resume or choose another --run folder"
-        )
-    config.run.mkdir(parents=True, exist_ok=True)
-    write_atomically(paths.config, lambda temporary: _write_text(temporary, to_yaml(config)))
+def refuse_another(run: Path) -> None:
+    """Raises InputError where the folder holds a run already: a new one would write over it."""
+    if Paths(run).config.exists() or Paths(run).log.exists():
+        raise InputError(f"{run}: holds a run already; go on with --resume or choose another --run folder")
+
+
+def save_config(config: TrainConfig) -> None:
+    """Write config.yaml into the run's folder, which is made where there is none."""
+    write_atomically(Paths(config.run).config, lambda temporary: _write_text(temporary, to_yaml(config)))
 
 
 class Log:
@@ -112,11 +112,11 @@ class Log:
 
     def __init__(self, config: TrainConfig, step: int) -> None:
         """Go on after `step`: later lines, of steps that were lost with a killed process, are dropped."""
+        self.board = _tensorboard(config.run) if config.tensorboard else None
         self.path = Paths(config.run).log
         lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
         write_atomically(self.path, lambda temporary: _write_text(temporary, "".join(kept)))
-        self.board = _tensorboard(config.run) if config.tensorboard else None
 
     def write(self, values: dict[str, Any]) -> None:
         """Append one line, numbers only, with its step."""

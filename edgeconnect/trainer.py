@@ -10,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from edgeconnect.checkpoint import Weights, build_network
 from edgeconnect.distributed import Ranks, parallel
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, NonFiniteLossError
 from edgeconnect.runtime import choose_dtype
 from edgeconnect.stages import EdgeStage, InpaintStage, JointStage
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from edgeconnect.stages import Prediction, Stage
     from edgeconnect.vgg import FeatureExtractor
 
-
-class NonFiniteLossError(RuntimeError):
-    """A loss term became infinite or not a number; the message names the term and the step."""
+    Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def network_names(config: TrainConfig) -> list[str]:
@@ -85,7 +83,9 @@ class Trainer:
         # channels last pays on GPUs alone: the CPU's backward kernels of the norms are slower in it
         self.channels_last = device.type == "cuda"
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        self.networks = {name: network.to(device, memory_format=layout) for name, network in networks.items()}
+        self.networks = {
+            name: network.to(device).to(memory_format=layout) for name, network in networks.items()
+        }
         self.stage = build_stage(config, self.networks, features.to(device) if features else None)
         trained = [*self.stage.generators.values(), *self.stage.discriminators.values()]
         for network in self.networks.values():
@@ -140,6 +140,7 @@ class Trainer:
         """Everything needed to go on from this step, as plain containers of tensors."""
         return {
             "step": self.step,
+            "world": self.ranks.world,
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "averages": {name: average.state_dict() for name, average in self.averages.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
@@ -158,6 +159,11 @@ class Trainer:
                     item.load_state_dict(state[part][name])
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"the checkpoint does not fit this run's networks: {str(error)[:200]}") from None
+        if state.get("world", 1) != self.ranks.world:
+            raise InputError(
+                f"the checkpoint is of {state.get('world', 1)} processes, this run has {self.ranks.world}: "
+                "the order of the photos would change"
+            )
         self.step = int(state["step"])
 
     def _descend(self, which: str, terms: dict[str, Tensor]) -> None:
@@ -180,7 +186,7 @@ class Trainer:
         parameters = [p for network in networks.values() for p in network.parameters()]
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=self.config.betas, fused=True)
 
-    def _average(self, averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+    def _average(self, averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
         """Exponential moving average whose memory grows with the run until it reaches `ema_decay`."""
         decay = min(self.config.ema_decay, (1 + int(count)) / (10 + int(count)))
         torch._foreach_lerp_(averaged, current, 1 - decay)

@@ -20,13 +20,13 @@ from edgeconnect.dataset import (
     training_loader,
     validation_items,
 )
-from edgeconnect.errors import InputError
 from edgeconnect.images import write_png
+from edgeconnect.initial import initialise
 from edgeconnect.runtime import choose_device, keep_memory
 from edgeconnect.trainer import Trainer, build_networks
 from edgeconnect.validation import validate
 from edgeconnect.vgg import load_features
-from edgeconnect.weights import find_vgg19, initialise_from
+from edgeconnect.weights import find_vgg19
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,11 +65,9 @@ def train(
         torch.set_num_threads(config.threads)
     device = choose_device(config.device)
     with distributed.joined(device.type) as ranks, _stop_signals() as stopping:
-        if device.type == "cuda":
-            device = torch.device("cuda", ranks.local)
-            torch.cuda.set_device(device)
-        if ranks.is_main:
-            runs.prepare(config, resume=resume)
+        device = _own_device(device, ranks)
+        if ranks.is_main and not resume:
+            runs.refuse_another(config.run)
         distributed.wait(ranks)
         quiet = (lambda text: None) if not ranks.is_main else say
         run = _Run(config, _make_trainer(config, device, ranks, resume, quiet), ranks, quiet)
@@ -90,7 +88,10 @@ class _Run:
             photos, config.batch_size, config.workers, trainer.step, ranks.rank, ranks.world
         )
         self.val_items = _validation_items(config) if ranks.is_main else []
+        # last, so that a start that failed leaves nothing behind and can be tried again
         self.log = runs.Log(config, trainer.step) if ranks.is_main else None
+        if ranks.is_main:
+            runs.save_config(config)
 
     def loop(self, stopping: list[int], on_step: Callable[[Report], None]) -> Outcome:
         config, trainer = self.config, self.trainer
@@ -150,13 +151,9 @@ def _make_trainer(
     config: TrainConfig, device: torch.device, ranks: Ranks, resume: bool, say: Callable[[str], None]
 ) -> Trainer:
     networks = build_networks(config)
-    if config.init_from and not resume:
-        say(initialise_from([Path(source) for source in config.init_from], networks))
-    needed = "edge_generator" if config.stage == "joint" or config.edges == "predicted" else None
-    if config.stage != "edge" and needed and not config.init_from:
-        raise InputError(
-            f"stage {config.stage} starts from a trained edge generator: give it with --init-from"
-        )
+    if not resume:
+        for name, source in initialise(config, networks).items():
+            say(f"{name} from {source}")
     features = _features(config)
     if features:
         say(features.describe())
@@ -166,6 +163,16 @@ def _make_trainer(
         trainer.load_state(load_state(checkpoint))
         say(f"resumed from {checkpoint}")
     return trainer
+
+
+def _own_device(device: torch.device, ranks: Ranks) -> torch.device:
+    """The GPU of this process among those `torchrun` started; alone, the one asked for."""
+    if device.type != "cuda":
+        return device
+    if ranks.world > 1 or device.index is None:
+        device = torch.device("cuda", ranks.local)
+    torch.cuda.set_device(device)
+    return device
 
 
 def _features(config: TrainConfig) -> FeatureExtractor | None:

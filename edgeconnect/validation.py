@@ -39,8 +39,7 @@ def validate(
             scores.append(_scores(batch, prediction, i))
             if len(rows) < grid_rows:
                 rows.append(sample_row(batch, prediction, i))
-    means = {name: float(np.mean([s[name] for s in scores if math.isfinite(s[name])])) for name in scores[0]}
-    return means, np.concatenate(rows)
+    return _means(scores), np.concatenate(rows)
 
 
 def sample_row(batch: Batch, prediction: Prediction, i: int) -> NDArray[np.uint8]:
@@ -59,6 +58,13 @@ def draw_edges(edge: Tensor, mask: Tensor) -> Tensor:
     colour = torch.zeros(3, 1, 1).expand(3, *edge.shape[1:])
     blue = torch.tensor(_BLUE)[:, None, None].expand_as(colour)
     return composite(torch.ones_like(colour), composite(colour, blue, mask), edge)
+
+
+def _means(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Mean of each score over the items that have it: none without a hole, no PSNR where all is right."""
+    names = dict.fromkeys(name for item in scores for name in item)
+    finite = {name: [s[name] for s in scores if math.isfinite(s.get(name, math.nan))] for name in names}
+    return {name: float(np.mean(values)) for name, values in finite.items() if values}
 
 
 def _scores(batch: Batch, prediction: Prediction, i: int) -> dict[str, float]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PERCEPTUAL_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 STYLE_TAPS = ("relu2_2", "relu3_4", "relu4_4", "relu5_2")
 VGG19_LAYERS = tuple(f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 4), start=1) for i in range(1, n + 1))
+VGG19_CHANNELS = {"1": 64, "2": 128, "3": 256, "4": 512, "5": 512}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Normalisation = Literal["imagenet", "released"]
 
@@ -93,18 +94,30 @@ def load_features(path: Path, normalisation: Normalisation = "imagenet") -> Feat
             f"{path}: expected a PyTorch file of VGG-19 weights, got {type(error).__name__}"
         ) from error
     state = state.get("model", state) if isinstance(state, dict) else {}
+    try:
+        extractor = _recognised(state, normalisation)
+    except (AttributeError, KeyError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected VGG-19 weights (torchvision's, a Sequential or a distilled one): {error}"
+        ) from None
+    if not extractor.style_taps:
+        raise InputError(f"{path}: expected layers up to relu2_1 at least, got {' '.join(extractor.convs)}")
+    return extractor
+
+
+def _recognised(state: Mapping[str, Tensor], normalisation: Normalisation) -> FeatureExtractor:
     if "features.0.weight" in state:
         return _from_torchvision(state, normalisation)
     if "0.weight" in state and state["0.weight"].shape[2:] == (1, 1):
         return _from_sequential(state)
     if "conv0.weight" in state and "conv11_aux.weight" in state:
         return _from_distilled(state)
-    raise InputError(f"{path}: expected VGG-19 weights (torchvision's, a Sequential or a distilled one)")
+    raise ValueError(f"its keys begin with {', '.join(list(state)[:2]) or 'nothing'}")
 
 
 def _from_torchvision(state: Mapping[str, Tensor], normalisation: Normalisation) -> FeatureExtractor:
     indices = _integers(state, r"features\.(\d+)\.weight")
-    layers = {n: (state[f"features.{i}.weight"], state[f"features.{i}.bias"]) for n, i in _named(indices)}
+    layers = _vgg19({i: (state[f"features.{i}.weight"], state[f"features.{i}.bias"]) for i in indices})
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     if normalisation == "released":
         mean, std = torch.zeros(3), torch.ones(3)
@@ -114,7 +127,7 @@ def _from_torchvision(state: Mapping[str, Tensor], normalisation: Normalisation)
 
 def _from_sequential(state: Mapping[str, Tensor]) -> FeatureExtractor:
     first, *indices = _integers(state, r"(\d+)\.weight")
-    layers = {n: (state[f"{i}.weight"], state[f"{i}.bias"]) for n, i in _named(indices)}
+    layers = _vgg19({i: (state[f"{i}.weight"], state[f"{i}.bias"]) for i in indices})
     preprocess = (state[f"{first}.weight"], state[f"{first}.bias"])
     return FeatureExtractor(layers, preprocess, padding_mode="reflect")
 
@@ -133,8 +146,16 @@ def _integers(state: Mapping[str, Tensor], pattern: str) -> list[int]:
     return sorted(int(m[1]) for m in (re.fullmatch(pattern, key) for key in state) if m)
 
 
-def _named(indices: list[int]) -> list[tuple[str, int]]:
-    return list(zip(VGG19_LAYERS, indices, strict=False))
+def _vgg19(convolutions: Mapping[int, tuple[Tensor, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
+    """The convolutions, in their order, by layer name; ValueError where their shapes are not VGG-19's."""
+    named = dict(zip(VGG19_LAYERS, convolutions.values(), strict=False))
+    channels = 3
+    for name, (weight, _) in named.items():
+        expected = (VGG19_CHANNELS[name[0]], channels, 3, 3)
+        if tuple(weight.shape) != expected:
+            raise ValueError(f"conv{name} has shape {tuple(weight.shape)}, expected {expected}")
+        channels = expected[0]
+    return named
 
 
 def _conv(weight: Tensor, bias: Tensor, padding_mode: Literal["zeros", "reflect"]) -> nn.Conv2d:

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 from edgeconnect.checkpoint import Weights, load_weights, save_weights
 from edgeconnect.downloads import Download
 from edgeconnect.errors import InputError
-from edgeconnect.networks import effective_weights, set_effective_weights
 from edgeconnect.released import read_released
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from torch import nn
+    from collections.abc import Sequence
 
 VARIABLE = "EDGECONNECT_WEIGHTS"
 DEFAULT = "default"
@@ -93,31 +90,3 @@ def save(path: Path, weights: Weights, *, half: bool = False) -> None:
     if path.suffix != ".safetensors":
         raise InputError(f"{path}: expected a name that ends in .safetensors")
     save_weights(path, weights, half=half)
-
-
-def initialise_from(sources: Sequence[Path], networks: Mapping[str, nn.Module]) -> str:
-    """Copy weights from run folders or weights files into those `networks` they hold; says what came from
-    where.
-
-    Later sources win. Raises InputError where nothing fits or sizes differ.
-    """
-    came_from: dict[str, Path] = {}
-    for source in sources:
-        for name, trained in load(source).networks.items():
-            if name in networks:
-                _copy(trained, networks[name], f"{source}: its {name.replace('_', ' ')}")
-                came_from[name] = source
-    if not came_from:
-        raise InputError(
-            f"{', '.join(map(str, sources))}: expected weights of {', '.join(networks)}, found none of them"
-        )
-    fresh = [name for name in networks if name not in came_from]
-    return "; ".join(
-        [f"{name} from {source}" for name, source in came_from.items()] + [f"fresh {n}" for n in fresh]
-    )
-
-
-def _copy(trained: nn.Module, network: nn.Module, what: str) -> None:
-    if trained.config != network.config:
-        raise InputError(f"{what} has {trained.config}, but this run asks for {network.config}")
-    set_effective_weights(network, effective_weights(trained))
