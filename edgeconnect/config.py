@@ -104,6 +104,11 @@ class TrainConfig(BaseModel):
     )
     w_edge_adv: float = Field(1.0, ge=0, description="stage edge, adversarial (paper: 1)")
     w_feature_matching: float = Field(10.0, ge=0, description="stage edge, feature matching (paper: 10)")
+    w_cross_entropy: float = Field(
+        0.0,
+        ge=0,
+        description="stage edge, cross-entropy in the hole; speeds up short trainings (paper: none)",
+    )
     w_l1: float = Field(1.0, ge=0, description="stages inpaint and joint, L1 (paper: 1)")
     w_adv: float = Field(0.1, ge=0, description="stages inpaint and joint, adversarial (paper: 0.1)")
     w_perceptual: float = Field(0.1, ge=0, description="stages inpaint and joint, perceptual (paper: 0.1)")
@@ -169,7 +174,12 @@ class TrainConfig(BaseModel):
     def loss_weights(self) -> dict[str, float]:
         """Weight of each named term of this stage's generator and discriminator losses."""
         if self.stage == "edge":
-            return {"adv": self.w_edge_adv, "feature_matching": self.w_feature_matching, "d_adv": 1.0}
+            return {
+                "adv": self.w_edge_adv,
+                "feature_matching": self.w_feature_matching,
+                "cross_entropy": self.w_cross_entropy,
+                "d_adv": 1.0,
+            }
         return {
             "l1": self.w_l1,
             "adv": self.w_adv,

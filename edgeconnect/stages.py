@@ -82,13 +82,14 @@ class EdgeStage:
         return {"d_adv": losses.adversarial_d(real, fake, self.kind)}
 
     def g_losses(self, batch: Batch, prediction: Prediction) -> Terms:
-        I_gray, C_gt, C_pred = batch.gray, batch.edge, prediction.C_pred
+        I_gray, C_gt, C_pred = batch.gray, batch.edge, _given(prediction.C_pred)
         with torch.no_grad():
             real = self.judge(C_gt, I_gray)
         fake = self.judge(C_pred, I_gray)
         L_adv1 = losses.adversarial_g(fake[-1], self.kind)
         L_FM = losses.feature_matching(real, fake)
-        return {"adv": L_adv1, "feature_matching": L_FM}
+        L_CE = losses.edge_cross_entropy(C_pred, C_gt, batch.mask)
+        return {"adv": L_adv1, "feature_matching": L_FM, "cross_entropy": L_CE}
 
     def judge(self, C: Tensor | None, I_gray: Tensor) -> list[Tensor]:
         """D1(C, I_gray): the feature maps of an edge map given its gray photo."""
