@@ -10,14 +10,22 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
+import skimage
+import torch
 from numpy.typing import NDArray
+from skimage.restoration import inpaint_biharmonic
 
 from edgeconnect.errors import InputError
 from edgeconnect.images import list_images, read_rgb
+from edgeconnect.inpaint import EdgeConnect
+from edgeconnect.provenance import content_hash, file_hash
+from edgeconnect.runtime import choose_device
+from edgeconnect.weights import find_weights
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -39,8 +47,6 @@ def navier_stokes(photo: Rgb, mask: Mask) -> Rgb:
 
 def biharmonic(photo: Rgb, mask: Mask) -> Rgb:
     """The smoothest surface through the hole's rim, scikit-image's (Damelin & Hoang, 2018)."""
-    from skimage.restoration import inpaint_biharmonic
-
     return _rgb(inpaint_biharmonic(photo, mask, channel_axis=-1))
 
 
@@ -52,10 +58,6 @@ class Lama:
     """
 
     def __init__(self, file: Path, device: str = "auto") -> None:
-        import torch
-
-        from edgeconnect.runtime import choose_device
-
         self._device = choose_device(device)
         try:
             with warnings.catch_warnings():
@@ -66,8 +68,6 @@ class Lama:
 
     def __call__(self, photo: Rgb, mask: Mask) -> Rgb:
         """Fill the hole; the sides are reflected up to the next multiple of 8."""
-        import torch
-
         bottom, right = (-side % _LAMA_MULTIPLE_PX for side in mask.shape)
         padded = np.pad(photo, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
         hole = np.pad(mask, ((0, bottom), (0, right)), mode="symmetric")
@@ -98,8 +98,17 @@ class ResultsFolder:
         return read_rgb(self.files[name])
 
 
-def by_name(spec: str, device: str = "auto") -> tuple[str, Inpainter | ResultsFolder]:
-    """An inpainter and its name in tables, from `KIND`, `KIND:VALUE` or `KIND:NAME=VALUE`.
+@dataclass(frozen=True)
+class Entrant:
+    """An inpainter by name; `origin`, a hash or a version, changes when results might; `load` readies it."""
+
+    name: str
+    origin: str
+    load: Callable[[], Inpainter | ResultsFolder]
+
+
+def by_name(spec: str, device: str = "auto") -> Entrant:
+    """The inpainter that `KIND`, `KIND:VALUE` or `KIND:NAME=VALUE` means.
 
     telea, ns, biharmonic; edgeconnect[:WEIGHTS], edgeconnect-without-edges[:WEIGHTS]; lama:FILE; folder:DIR;
     and `module:callable` for any other on Python's path. Errors: what does not exist.
@@ -109,14 +118,19 @@ def by_name(spec: str, device: str = "auto") -> tuple[str, Inpainter | ResultsFo
     if not named:
         name, value = "", rest
     if kind in _CLASSICAL and not rest:
-        return kind, _CLASSICAL[kind]
-    if kind in _BUILDERS:
-        return name or kind, _BUILDERS[kind](value, device)
+        inpainter, library = _CLASSICAL[kind]
+        return Entrant(kind, f"{library.__name__} {library.__version__}", lambda: inpainter)
+    if kind.startswith("edgeconnect") and kind in _LOADERS:
+        return _from_file(kind, name, find_weights(value or None), device)
+    if kind == "folder":
+        results = ResultsFolder.of(Path(value))
+        return Entrant(name or kind, content_hash(results.files.values(), Path(value)), lambda: results)
+    if kind in _LOADERS:
+        return _from_file(kind, name, Path(value), device)
     if rest:
-        return spec, _imported(kind, rest)
-    raise InputError(
-        f"expected an inpainter ({', '.join([*_CLASSICAL, *_BUILDERS])} or module:callable), got {spec!r}"
-    )
+        return _imported(kind, rest)
+    names = ", ".join([*_CLASSICAL, *_LOADERS, "folder"])
+    raise InputError(f"expected an inpainter ({names} or module:callable), got {spec!r}")
 
 
 def fill(inpainter: Inpainter, photo: Rgb, mask: Mask) -> Rgb:
@@ -140,35 +154,42 @@ def _rgb(picture: NDArray[Any]) -> Rgb:
     return np.asarray(np.clip(np.rint(picture * 255), 0, 255), np.uint8)
 
 
-def _edgeconnect(weights: str, device: str) -> Inpainter:
-    from edgeconnect.inpaint import EdgeConnect
+def _from_file(kind: str, name: str, file: Path, device: str) -> Entrant:
+    if not file.is_file():
+        raise InputError(f"{kind}: expected a file, got nothing at {file}")
+    return Entrant(name or kind, file_hash(file), lambda: _LOADERS[kind](file, device))
 
-    model = EdgeConnect.load(weights or None, device=device)
+
+def _edgeconnect(weights: Path, device: str) -> Inpainter:
+    model = EdgeConnect.load(weights, device=device)
     return lambda photo, mask: np.asarray(model.inpaint(photo, mask), np.uint8)
 
 
-def _without_edges(weights: str, device: str) -> Inpainter:
-    from edgeconnect.inpaint import EdgeConnect
-
-    model = EdgeConnect.load(weights or None, device=device)
+def _without_edges(weights: Path, device: str) -> Inpainter:
+    model = EdgeConnect.load(weights, device=device)
     return lambda photo, mask: np.asarray(model.inpaint(photo, mask, np.zeros(mask.shape, bool)), np.uint8)
 
 
-def _imported(module: str, attribute: str) -> Inpainter:
+def _imported(module_name: str, attribute: str) -> Entrant:
+    """A user's own; its module's source stands for what it depends on."""
     try:
-        found: Any = getattr(importlib.import_module(module), attribute)
+        module = importlib.import_module(module_name)
+        inpainter: Inpainter = getattr(module, attribute)
     except (ImportError, AttributeError) as error:
-        raise InputError(f"expected an inpainter {module}:{attribute}: {error}") from error
-    if not callable(found):
-        raise InputError(f"expected a callable {module}:{attribute}, got {type(found).__name__}")
-    inpainter: Inpainter = found
-    return inpainter
+        raise InputError(f"expected an inpainter {module_name}:{attribute}: {error}") from error
+    if not callable(inpainter):
+        raise InputError(f"expected a callable {module_name}:{attribute}, got {type(inpainter).__name__}")
+    origin = file_hash(Path(module.__file__)) if module.__file__ else ""
+    return Entrant(f"{module_name}:{attribute}", origin, lambda: inpainter)
 
 
-_CLASSICAL: Mapping[str, Inpainter] = {"telea": telea, "ns": navier_stokes, "biharmonic": biharmonic}
-_BUILDERS: Mapping[str, Callable[[str, str], Inpainter | ResultsFolder]] = {
+_CLASSICAL: Mapping[str, tuple[Inpainter, ModuleType]] = {
+    "telea": (telea, cv2),
+    "ns": (navier_stokes, cv2),
+    "biharmonic": (biharmonic, skimage),
+}
+_LOADERS: Mapping[str, Callable[[Path, str], Inpainter]] = {
     "edgeconnect": _edgeconnect,
     "edgeconnect-without-edges": _without_edges,
-    "lama": lambda file, device: Lama(Path(file), device),
-    "folder": lambda folder, _: ResultsFolder.of(Path(folder)),
+    "lama": Lama,
 }

@@ -122,7 +122,9 @@ def bootstrap_interval(
     if len(values) == 0:
         raise InputError("an interval needs at least one value")
     rng, sample = np.random.default_rng(seed), np.asarray(values, np.float64)
-    means = [rng.choice(sample, len(sample)).mean() for _ in range(resamples)]
+    parts = np.array_split(np.empty(resamples), resamples * len(sample) // 2**20 + 1)  # to bound memory
+    draws = (rng.integers(0, len(sample), (len(part), len(sample))) for part in parts)
+    means = np.concatenate([sample[draw].mean(axis=1) for draw in draws])
     # "nearest" takes one of the means as it is: an infinite PSNR would turn an interpolated bound into nan
     low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2), method="nearest")
     return float(low), float(high)

@@ -62,8 +62,12 @@ def markdown(table: Sequence[Group]) -> str:
 
 def write_json_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
     """One JSON object a line; an infinite PSNR (equal pictures) becomes null, for JSON has no infinity."""
-    text = "".join(json.dumps(_finite(x), allow_nan=False, ensure_ascii=False) + "\n" for x in objects)
-    write_atomically(path, text.encode())
+    write_atomically(path, "".join(map(json_line, objects)).encode())
+
+
+def json_line(values: Mapping[str, Any]) -> str:
+    """One object as a line of JSON, null for what is not finite."""
+    return json.dumps(_finite(values), allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _group(label: str, rows: Sequence[Row], measures: Sequence[str]) -> Group:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from edgeconnect.baselines import ResultsFolder, by_name, fill
+from edgeconnect import baselines
+from edgeconnect.baselines import ResultsFolder, by_name, fill, telea
 from edgeconnect.errors import InputError
 from edgeconnect.images import write_png
+from edgeconnect.provenance import file_hash
 
 
 @pytest.fixture
@@ -38,9 +40,9 @@ class MeanFill(torch.nn.Module):
 
 @pytest.mark.parametrize("name", ["telea", "ns", "biharmonic"])
 def test_classical_inpainters_continue_an_even_slope(name, photo, mask):
-    label, inpainter = by_name(name)
-    result = fill(inpainter, photo, mask)
-    assert label == name
+    entrant = by_name(name)
+    result = fill(entrant.load(), photo, mask)
+    assert entrant.name == name
     np.testing.assert_array_equal(result[~mask], photo[~mask])
     error = np.abs(result.astype(int) - photo)[mask]
     assert error.mean() < 8
@@ -52,15 +54,15 @@ def test_lama_is_any_torchscript_file_of_its_signature(photo, mask, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         torch.jit.script(MeanFill()).save(str(tmp_path / "lama.pt"))
-    name, inpainter = by_name(f"lama:big={tmp_path / 'lama.pt'}", device="cpu")
-    result = fill(inpainter, photo, mask)
-    assert name == "big"
+    entrant = by_name(f"lama:big={tmp_path / 'lama.pt'}", device="cpu")
+    result = fill(entrant.load(), photo, mask)
+    assert (entrant.name, entrant.origin) == ("big", file_hash(tmp_path / "lama.pt"))
     padded = np.pad(photo, ((0, 0), (0, 6), (0, 0)), mode="symmetric")
     known = np.pad(~mask, ((0, 0), (0, 6)), mode="symmetric")
     np.testing.assert_allclose(result[mask][0], padded[known].mean(axis=0), atol=0.51)
     (tmp_path / "text.pt").write_text("no TorchScript")
     with pytest.raises(InputError, match="expected a TorchScript file"):
-        by_name(f"lama:{tmp_path / 'text.pt'}", device="cpu")
+        by_name(f"lama:{tmp_path / 'text.pt'}", device="cpu").load()
 
 
 def test_no_inpainter_sees_what_is_in_the_hole_or_changes_what_is_known(photo, mask):
@@ -87,18 +89,21 @@ def test_an_inpainter_that_returns_something_else_is_told(wrong, photo, mask):
 def test_another_tools_results_are_found_by_name(photo, tmp_path):
     (tmp_path / "sub").mkdir()
     write_png(tmp_path / "sub" / "a.png", photo)
-    name, results = by_name(f"folder:theirs={tmp_path}")
-    assert name == "theirs"
+    entrant = by_name(f"folder:theirs={tmp_path}")
+    results = entrant.load()
+    assert entrant.name == "theirs"
     assert isinstance(results, ResultsFolder)
     np.testing.assert_array_equal(results.picture("sub/a"), photo)
     with pytest.raises(InputError, match="expected a result named b, got none among 1 files"):
         results.picture("b")
+    write_png(tmp_path / "sub" / "a.png", photo // 2)
+    assert by_name(f"folder:theirs={tmp_path}").origin != entrant.origin
 
 
 def test_anything_on_pythons_path_is_an_inpainter(photo, mask):
-    name, inpainter = by_name("edgeconnect.baselines:telea")
-    assert name == "edgeconnect.baselines:telea"
-    np.testing.assert_array_equal(fill(inpainter, photo, mask), fill(by_name("telea")[1], photo, mask))
+    entrant = by_name("edgeconnect.baselines:telea")
+    assert entrant.name == "edgeconnect.baselines:telea"
+    np.testing.assert_array_equal(fill(entrant.load(), photo, mask), fill(telea, photo, mask))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +114,8 @@ def test_anything_on_pythons_path_is_an_inpainter(photo, mask):
         ("edgeconnect.baselines:fly", "no attribute 'fly'"),
         ("edgeconnect.baselines:__name__", "expected a callable .*got str"),
         ("folder:x=/no/such/folder", "expected a folder"),
+        ("lama:/no/such/file.pt", "expected a file, got nothing"),
+        ("edgeconnect:/no/such/file", "no such weights"),
     ],
 )
 def test_an_inpainter_that_does_not_exist_is_one_sentence(spec, message):
@@ -117,22 +124,18 @@ def test_an_inpainter_that_does_not_exist_is_one_sentence(spec, message):
 
 
 def test_edgeconnect_is_the_same_behind_the_call(photo, mask, tmp_path, monkeypatch):
-    from edgeconnect import inpaint
-
-    asked = []
-
     class Recorder:
         @classmethod
         def load(cls, source, *, device):
-            asked.append((source, device))
+            assert (source, device) == (tmp_path / "w.safetensors", "cpu")
             return cls()
 
         def inpaint(self, photo, mask, edges=None):
             return np.full_like(photo, 1 if edges is None else 2 + edges.any())
 
-    monkeypatch.setattr(inpaint, "EdgeConnect", Recorder)
-    assert (fill(by_name("edgeconnect", "cpu")[1], photo, mask)[mask] == 1).all()
-    assert (
-        fill(by_name("edgeconnect-without-edges:mine=w.safetensors", "cpu")[1], photo, mask)[mask] == 2
-    ).all()
-    assert asked == [(None, "cpu"), ("w.safetensors", "cpu")]
+    (tmp_path / "w.safetensors").touch()
+    monkeypatch.setattr(baselines, "EdgeConnect", Recorder)
+    for kind, value in (("edgeconnect", 1), ("edgeconnect-without-edges", 2)):
+        entrant = by_name(f"{kind}:{tmp_path / 'w.safetensors'}", "cpu")
+        assert entrant.name == kind
+        assert (fill(entrant.load(), photo, mask)[mask] == value).all()

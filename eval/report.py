@@ -1,0 +1,180 @@
+"""A benchmark's report: results.md, and report.html with plots and pictures, which opens offline."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from edgeconnect.encoders import write_atomically
+from eval.pairing import Case
+from eval.plots import COLOURS, line_plot
+from eval.tables import Group, groups
+
+Row = Mapping[str, Any]
+
+# measure -> its heading and whether more is better
+MEASURES = {
+    "hole/psnr_db": ("PSNR in the hole, dB", True),
+    "hole/ssim": ("SSIM in the hole", True),
+    "hole/l1": ("L1 in the hole", False),
+    "edgeconnect/psnr_db": ("PSNR, gray, dB", True),
+    "edgeconnect/ssim": ("SSIM, gray, window 51", True),
+    "lama/ssim": ("SSIM, RGB, Gaussian", True),
+}
+_SHOWN_CASES = 24
+
+
+@dataclass(frozen=True)
+class Result:
+    """One inpainter's scores: all cases and by tenths of hole ratio; what it cost."""
+
+    label: str
+    everything: Group
+    by_ratio: Sequence[Group]
+    seconds: str
+    extra_memory: str
+
+
+def write_report(
+    out: Path, found: Sequence[Case], rows: Sequence[Row], labels: Sequence[str], origin: Mapping[str, Any]
+) -> Path:
+    """Write results.md and report.html for these inpainters into `out`; the path of the latter."""
+    results = [_result(label, [row for row in rows if row["inpainter"] == label]) for label in labels]
+    by_case = {(row["inpainter"], row["name"]): row for row in rows}
+    write_atomically(out / "results.md", _markdown(results, origin).encode())
+    write_atomically(out / "report.html", _page(results, _spread(found), by_case, origin).encode())
+    return out / "report.html"
+
+
+def _result(label: str, rows: Sequence[Row]) -> Result:
+    everything, *by_ratio = groups(rows, list(MEASURES))
+    seconds = [row["seconds"] for row in rows if "seconds" in row]
+    memory = [row["extra_memory_mb"] for row in rows if row.get("extra_memory_mb") is not None]
+    return Result(
+        label,
+        everything,
+        by_ratio,
+        f"{statistics.median(seconds):.3g}" if seconds else "-",  # nothing ran here: a folder of results
+        f"{max(memory):.0f}" if memory else "-",
+    )
+
+
+def _table(results: Sequence[Result]) -> list[list[str]]:
+    """Headings and one line an inpainter; a star marks the best mean of a column."""
+    lines = [["inpainter", "N", *(head for head, _ in MEASURES.values()), "s a photo", "extra MB"]]
+    for result in results:
+        cells = [_cell(result.everything, measure, results) for measure in MEASURES]
+        lines.append([result.label, str(result.everything.n), *cells, result.seconds, result.extra_memory])
+    return lines
+
+
+def _cell(group: Group, measure: str, results: Sequence[Result]) -> str:
+    choose = max if MEASURES[measure][1] else min
+    best = choose(result.everything.mean[measure] for result in results)
+    low, high = group.interval_95[measure]
+    return f"{group.mean[measure]:.4g}{'*' if group.mean[measure] == best else ''} [{low:.4g}, {high:.4g}]"
+
+
+def _markdown(results: Sequence[Result], origin: Mapping[str, Any]) -> str:
+    head, *lines = _table(results)
+    rows = [head, ["---"] * len(head), *lines]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return (
+        f"{table}\n\nMeans [95 % bootstrap interval]; * best.\n\n```\n{json.dumps(origin, indent=1)}\n```\n"
+    )
+
+
+def _page(
+    results: Sequence[Result],
+    shown: Sequence[Case],
+    rows: Mapping[tuple[str, str], Row],
+    origin: Mapping[str, Any],
+) -> str:
+    head, *lines = _table(results)
+    table = _tag("tr", "".join(_tag("th", escape(cell)) for cell in head)) + "".join(
+        _tag("tr", "".join(_tag("td", escape(cell)) for cell in line)) for line in lines
+    )
+    plots = "".join(
+        line_plot(
+            title, {r.label: [(g.label, g.mean[m], g.interval_95[m]) for g in r.by_ratio] for r in results}
+        )
+        for m, (title, _) in MEASURES.items()
+    )
+    labels = [result.label for result in results]
+    legend = "".join(
+        f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{escape(label)}</span>'
+        for i, label in enumerate(labels)
+    )
+    pictures = "".join(_case(case, labels, rows) for case in shown)
+    return _TEMPLATE.format(
+        n=results[0].everything.n, table=table, legend=legend, plots=plots, pictures=pictures,
+        origin=escape(json.dumps(origin, indent=1)),
+    )  # fmt: skip
+
+
+def _case(case: Case, labels: Sequence[str], rows: Mapping[tuple[str, str], Row]) -> str:
+    """One case side by side: hole, each result with its PSNR in the hole, truth."""
+    files = [("hole", f"inputs/holes/{case.name}.png", f"{case.hole_ratio:.0%} of the photo")]
+    for label in labels:
+        psnr_db = rows[label, case.name]["hole/psnr_db"]
+        files.append((label, f"results/{label}/{case.name}.png", f"{psnr_db:.1f} dB"))
+    files.append(("truth", f"inputs/photos/{case.name}.png", case.photo))
+    figures = "".join(
+        f'<figure><img src="{escape(path)}" alt="{escape(role)} of {escape(case.name)}" loading="lazy">'
+        f"<figcaption><b>{escape(role)}</b> {escape(note)}</figcaption></figure>"
+        for role, path, note in files
+    )
+    return f'<div class="case">{figures}</div>'
+
+
+def _spread(found: Sequence[Case]) -> list[Case]:
+    """Some cases, evenly over the hole ratios."""
+    ordered = sorted(found, key=lambda case: case.hole_ratio)
+    count = min(len(ordered), _SHOWN_CASES)
+    return [ordered[i * len(ordered) // count] for i in range(count)]
+
+
+def _tag(name: str, content: str) -> str:
+    return f"<{name}>{content}</{name}>"
+
+
+_TEMPLATE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Inpainting benchmark</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; padding: 0 1.5rem; max-width: 1500px;
+  color: #1c2127 }}
+h1, h2 {{ font-weight: 600 }} h2 {{ margin-top: 2.2rem }} p {{ max-width: 70ch }}
+.wide {{ overflow-x: auto }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }}
+th, td {{ text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #d9dde2;
+  white-space: nowrap }}
+.legend {{ display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: .4rem 0 }}
+.legend i {{ display: inline-block; width: 1.4em; height: .25em; margin-right: .45em;
+  vertical-align: middle }}
+.plots {{ display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)) }}
+.case {{ display: flex; gap: 6px; overflow-x: auto; margin-bottom: 14px }}
+figure {{ margin: 0; flex: 0 0 auto; width: 180px }} img {{ width: 100%; display: block; background: #eee }}
+figcaption {{ font-size: 12px; line-height: 1.3; padding-top: 2px; overflow-wrap: anywhere }}
+pre {{ font-size: 12px; background: #f4f6f8; padding: 1rem; overflow-x: auto }}
+</style>
+<h1>Inpainting benchmark</h1>
+<p>{n} photos with one hole each. Every inpainter saw the same photos with white holes; known pixels are
+the photo's own in every result. Means with 95 % bootstrap intervals; * marks the best mean. Seconds are the
+median, memory is the largest peak beyond what the process held before.</p>
+<div class="wide"><table>{table}</table></div>
+<h2>By hole ratio</h2>
+<div class="legend">{legend}</div>
+<div class="plots">{plots}</div>
+<h2>Side by side</h2>
+<p>Evenly chosen by hole ratio, not by result; under each, PSNR in the hole.</p>
+{pictures}
+<h2>What the numbers depend on</h2>
+<pre>{origin}</pre>
+</html>
+"""
