@@ -1,0 +1,83 @@
+"""Made-up inputs and small networks that several tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from edgeconnect.batch import Batch, luminance
+from edgeconnect.config import TrainConfig, make_config
+from edgeconnect.vgg import FeatureExtractor
+
+DISTILLED = {"11": (4, 3), "12": (4, 4), "21": (6, 4)}
+"""Layers of a made-up distilled VGG: (channels out, channels in)."""
+
+
+def made_up_batch(count: int = 2, size: int = 32, seed: int = 0) -> Batch:
+    """Random photos with a square hole in the middle and sparse random edges."""
+    generator = torch.Generator().manual_seed(seed)
+    photo = torch.rand(count, 3, size, size, generator=generator)
+    edge = (torch.rand(count, 1, size, size, generator=generator) > 0.9).float()
+    mask = torch.zeros(count, 1, size, size)
+    mask[..., size // 4 : size // 2, size // 4 : size // 2] = 1
+    return Batch(photo, luminance(photo), edge, mask)
+
+
+def small_features(seed: int = 0) -> FeatureExtractor:
+    """A FeatureExtractor with VGG's first layers at 4 channels; style at relu2_2."""
+    generator = torch.Generator().manual_seed(seed)
+    channels = {"1_1": 3, "1_2": 4, "2_1": 4, "2_2": 4}
+    layers = {
+        n: (torch.randn(4, c, 3, 3, generator=generator) / 4, torch.zeros(4)) for n, c in channels.items()
+    }
+    preprocess = (torch.eye(3)[:, :, None, None], torch.zeros(3))
+    return FeatureExtractor(layers, preprocess, padding_mode="zeros")
+
+
+def distilled_state(seed: int = 0) -> dict[str, torch.Tensor]:
+    """The tensors of a made-up distilled VGG up to relu2_1, with heads to 8 channels."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {"conv0.weight": torch.eye(3)[:, :, None, None], "conv0.bias": torch.zeros(3)}
+    for name, (out_channels, in_channels) in DISTILLED.items():
+        state[f"conv{name}.weight"] = torch.randn(out_channels, in_channels, 3, 3, generator=generator) / 4
+        state[f"conv{name}.bias"] = torch.randn(out_channels, generator=generator) / 4
+        if name.endswith("1"):
+            state[f"conv{name}_aux.weight"] = torch.randn(8, out_channels, 1, 1, generator=generator)
+            state[f"conv{name}_aux.bias"] = torch.zeros(8)
+    return state
+
+
+def write_photos(folder: Path, count: int = 5, size: tuple[int, int] = (40, 56)) -> Path:
+    """A folder of made-up PNG photos: smooth colours with a few boxes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[: size[0], : size[1]] / max(size)
+    for number in range(count):
+        photo = np.stack([y, x, (x + y) / 2], axis=2) * rng.random(3)
+        for _ in range(4):
+            top, left = rng.integers(size[0] - 12), rng.integers(size[1] - 12)
+            photo[top : top + 12, left : left + 12] = rng.random(3)
+        Image.fromarray((photo * 255).astype(np.uint8)).save(folder / f"photo_{number}.png")
+    return folder
+
+
+def tiny_options(folder: Path, stage: str = "edge", **options: Any) -> dict[str, Any]:
+    """Options of a run that takes a second: `folder` gets photos/, features.pth and the run's own folder."""
+    photos, features = folder / "photos", folder / "features.pth"
+    if not photos.exists():
+        write_photos(photos)
+        torch.save({"epoch": 0, "model": distilled_state()}, features)
+    sizes = {"size": 32, "batch_size": 2, "width": 8, "blocks": 1, "disc_width": 8, "val_count": 2}
+    steps = {"steps": 6, "save_every": 3, "log_every": 1, "workers": 0, "keep": 10}
+    machine = {"device": "cpu", "precision": "float32", "threads": 1}
+    paths = {"photos": str(photos), "run": str(folder / "run"), "features": str(features)}
+    return {"stage": stage, **paths, **sizes, **steps, **machine, **options}
+
+
+def tiny_config(folder: Path, stage: str = "edge", **options: Any) -> TrainConfig:
+    """`tiny_options` as a config."""
+    return make_config(tiny_options(folder, stage, **options))

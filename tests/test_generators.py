@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import lil_matrix
+from scipy.sparse.linalg import spsolve
+from small import made_up_batch
+from torch.nn import functional as F
+
+from edgeconnect.batch import composite
+from edgeconnect.generators import EdgeGenerator, InpaintGenerator, harmonic_fill
+
+
+def other_hole(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The same known values with others in the hole."""
+    return composite(values, torch.rand_like(values) * 5 - 2, mask)
+
+
+def solved(photo: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Laplace's equation in the hole, its rim given, nothing flowing out of the picture: (H,W) -> (H,W)."""
+    number = {(y, x): i for i, (y, x) in enumerate(zip(*np.nonzero(hole), strict=True))}
+    equations, right = lil_matrix((len(number), len(number))), np.zeros(len(number))
+    for (y, x), i in number.items():
+        for ny, nx in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+            if not (0 <= ny < hole.shape[0] and 0 <= nx < hole.shape[1]):
+                continue
+            equations[i, i] += 1
+            if hole[ny, nx]:
+                equations[i, number[ny, nx]] -= 1
+            else:
+                right[i] += photo[ny, nx]
+    result = photo.copy()
+    result[hole] = spsolve(equations.tocsr(), right)
+    return result
+
+
+def smooth_photo(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width] / 16
+    return 0.5 + 0.25 * np.sin(y + 0.5) * np.cos(0.7 * x) + 0.2 * np.sin(0.3 * x * y / 8)
+
+
+def holes() -> dict[str, np.ndarray]:
+    square, border, scattered = (np.zeros((48, 64), bool) for _ in range(3))
+    square[12:36, 20:44] = True
+    border[:20, 40:] = True
+    scattered[np.random.default_rng(0).random((48, 64)) < 0.4] = True
+    return {"square": square, "border": border, "scattered": scattered}
+
+
+def test_the_edge_generator_paints_holes_white_and_without_edges() -> None:
+    batch, generator = made_up_batch(), EdgeGenerator(4, 1).eval()
+    inputs = torch.cat(
+        (batch.gray * (1 - batch.mask) + batch.mask, batch.edge * (1 - batch.mask), batch.mask), 1
+    )
+    expected = torch.sigmoid(generator.net(inputs))
+    torch.testing.assert_close(generator(batch.gray, batch.edge, batch.mask), expected)
+
+
+def test_the_inpainting_generator_paints_holes_white_and_takes_the_edges_as_given() -> None:
+    batch, generator = made_up_batch(), InpaintGenerator(4, 1).eval()
+    masked = batch.photo * (1 - batch.mask) + batch.mask
+    expected = (torch.tanh(generator.net(torch.cat((masked, batch.edge), 1))) + 1) / 2
+    torch.testing.assert_close(generator(batch.photo, batch.edge, batch.mask), expected)
+
+
+def test_the_edge_generator_does_not_see_what_lies_in_the_hole() -> None:
+    batch, generator = made_up_batch(), EdgeGenerator(4, 1).eval()
+    gray, edge = other_hole(batch.gray, batch.mask), other_hole(batch.edge, batch.mask)
+    expected = generator(batch.gray, batch.edge, batch.mask)
+    assert torch.equal(generator(gray, edge, batch.mask), expected)
+
+
+@pytest.mark.parametrize("hole_start", ["white", "smooth"])
+def test_the_inpainting_generator_does_not_see_what_lies_in_the_hole(hole_start) -> None:
+    batch, generator = made_up_batch(), InpaintGenerator(4, 1, hole_start=hole_start).eval()
+    torch.nn.init.normal_(generator.net.decoder[-1].weight)
+    expected = generator(batch.photo, batch.edge, batch.mask)
+    assert torch.equal(generator(other_hole(batch.photo, batch.mask), batch.edge, batch.mask), expected)
+
+
+@pytest.mark.parametrize("hole_start", ["white", "smooth"])
+def test_edges_drawn_in_the_hole_change_the_picture(hole_start) -> None:
+    batch, generator = made_up_batch(), InpaintGenerator(4, 1, hole_start=hole_start).eval()
+    torch.nn.init.normal_(generator.net.decoder[-1].weight)
+    drawn = composite(batch.edge, 1 - batch.edge, batch.mask)
+    difference = generator(batch.photo, batch.edge, batch.mask) - generator(batch.photo, drawn, batch.mask)
+    assert (difference.abs() * batch.mask).max() > 1e-3
+
+
+def test_outputs_are_probabilities_and_colours() -> None:
+    batch = made_up_batch()
+    for start in ("white", "smooth"):
+        generator = InpaintGenerator(4, 1, hole_start=start)
+        torch.nn.init.normal_(generator.net.decoder[-1].weight, std=5)
+        picture = generator(batch.photo, batch.edge, batch.mask)
+        assert picture.shape == batch.photo.shape
+        assert picture.min() >= 0 and picture.max() <= 1
+    edges = EdgeGenerator(4, 1)(batch.gray, batch.edge, batch.mask)
+    assert edges.shape == batch.edge.shape
+    assert edges.min() >= 0 and edges.max() <= 1
+
+
+def test_an_untrained_smooth_generator_returns_the_smooth_fill() -> None:
+    batch, generator = made_up_batch(), InpaintGenerator(4, 1, hole_start="smooth")
+    start = harmonic_fill(batch.photo, batch.mask)
+    # tanh(atanh(1.96 p - 0.98)) leaves 0.01 of distance to black and white
+    expected = 0.98 * start + 0.01
+    torch.testing.assert_close(generator(batch.photo, batch.edge, batch.mask), expected, atol=1e-5, rtol=0)
+
+
+def test_a_given_start_replaces_the_smooth_fill_in_the_hole_alone() -> None:
+    batch, generator = made_up_batch(), InpaintGenerator(4, 1, hole_start="smooth")
+    start = torch.rand_like(batch.photo)
+    expected = 0.98 * composite(batch.photo, start, batch.mask) + 0.01
+    got = generator(batch.photo, batch.edge, batch.mask, start)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["square", "border", "scattered"])
+def test_the_smooth_fill_solves_laplaces_equation(name: str) -> None:
+    photo, hole = smooth_photo(48, 64), holes()[name]
+    tensors = (torch.tensor(a, dtype=torch.float32)[None, None] for a in (photo, hole))
+    filled = harmonic_fill(*tensors)[0, 0].numpy()
+    expected = solved(photo, hole)
+    spread = np.ptp(photo)
+    assert np.abs(filled - expected).max() < 0.03 * spread
+    assert np.abs(filled - expected)[hole].mean() < 0.02 * spread
+
+
+def test_many_sweeps_reach_the_solution_itself() -> None:
+    photo, hole = smooth_photo(24, 24), np.zeros((24, 24), bool)
+    hole[6:18, 8:20] = True
+    tensors = (torch.tensor(a, dtype=torch.float64)[None, None] for a in (photo, hole))
+    filled = harmonic_fill(*tensors, sweeps=2000)[0, 0].numpy()
+    np.testing.assert_allclose(filled, solved(photo, hole), atol=1e-9)
+
+
+def test_the_smooth_fill_leaves_known_pixels_as_they_are() -> None:
+    batch = made_up_batch(3)
+    filled = harmonic_fill(batch.photo, batch.mask)
+    assert torch.equal(filled * (1 - batch.mask), batch.photo * (1 - batch.mask))
+    assert torch.equal(harmonic_fill(batch.photo, torch.zeros_like(batch.mask)), batch.photo)
+
+
+def test_the_smooth_fill_stays_between_the_known_values() -> None:
+    batch = made_up_batch(2)
+    known = batch.photo[(batch.mask == 0).expand_as(batch.photo)]
+    filled = harmonic_fill(batch.photo, batch.mask)
+    assert filled.min() >= known.min() and filled.max() <= known.max()
+
+
+def test_the_smooth_fill_of_a_batch_equals_its_items_and_of_a_mirrored_photo_the_mirrored_fill() -> None:
+    batch = made_up_batch(2, size=32)
+    mask = torch.cat((batch.mask[:1], batch.mask[1:].roll(5, -1)))
+    filled = harmonic_fill(batch.photo, mask)
+    singles = torch.cat([harmonic_fill(p[None], m[None]) for p, m in zip(batch.photo, mask, strict=True)])
+    torch.testing.assert_close(filled, singles)
+    torch.testing.assert_close(harmonic_fill(batch.photo.flip(-1), mask.flip(-1)).flip(-1), filled)
+
+
+@pytest.mark.parametrize(("height", "width"), list(product((1, 2, 3, 17), repeat=2)))
+def test_the_smooth_fill_takes_any_size_even_without_a_known_pixel(height: int, width: int) -> None:
+    filled = harmonic_fill(torch.rand(1, 3, height, width), torch.ones(1, 1, height, width))
+    assert filled.shape == (1, 3, height, width)
+    assert filled.isfinite().all()
+
+
+def test_a_constant_photo_is_filled_with_its_constant() -> None:
+    photo, mask = torch.full((1, 3, 40, 40), 0.3), F.pad(torch.ones(1, 1, 20, 20), (10, 10, 10, 10))
+    torch.testing.assert_close(harmonic_fill(photo * (1 - mask), mask), photo)
