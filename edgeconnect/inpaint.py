@@ -18,8 +18,9 @@ from edgeconnect import weights
 from edgeconnect.edges import canny, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.masks import feather
+from edgeconnect.memory import keep_memory
 from edgeconnect.regions import Box, cells, depth, hole_groups, rim
-from edgeconnect.runtime import Precision, choose_device, choose_dtype, keep_memory
+from edgeconnect.runtime import Precision, choose_device, choose_dtype
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,11 +1,7 @@
-"""How to compute: device, precision and memory settings for the machine at hand."""
+"""How to compute: device and precision for the machine at hand."""
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
-import platform
-import sys
 from typing import Literal
 
 import torch
@@ -13,9 +9,6 @@ import torch
 from edgeconnect.errors import InputError
 
 Precision = Literal["auto", "float32", "bf16"]
-
-# parameter numbers of mallopt(3) in glibc's malloc.h
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -39,19 +32,6 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
     if precision == "auto":
         return torch.bfloat16 if _has_fast_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
-
-
-def keep_memory() -> bool:
-    """Tell glibc to keep freed memory for the next tensor instead of returning it to the system at once.
-
-    By default every large tensor is a fresh mapping whose pages the kernel clears on first touch: a third of
-    a training step. Affects the whole process. Returns whether the setting took (False off Linux or glibc).
-    """
-    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    settings = ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 64 << 20))
-    return all(mallopt(parameter, value) == 1 for parameter, value in settings)
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

@@ -22,7 +22,8 @@ from edgeconnect.dataset import (
 )
 from edgeconnect.images import write_png
 from edgeconnect.initial import initialise
-from edgeconnect.runtime import choose_device, keep_memory
+from edgeconnect.memory import keep_memory
+from edgeconnect.runtime import choose_device
 from edgeconnect.trainer import Trainer, build_networks
 from edgeconnect.validation import validate
 from edgeconnect.vgg import load_features

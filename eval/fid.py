@@ -19,8 +19,9 @@ from tqdm import tqdm
 from edgeconnect.errors import InputError
 from edgeconnect.fid import FEATURES, INCEPTION, InceptionFeatures, Precision, Statistics, frechet_distance
 from edgeconnect.images import list_images, read_rgb
+from edgeconnect.memory import keep_memory
 from edgeconnect.provenance import content_hash, file_hash, versions
-from edgeconnect.runtime import choose_device, keep_memory
+from edgeconnect.runtime import choose_device
 from eval.tables import write_json_lines
 
 

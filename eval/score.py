@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from edgeconnect.errors import InputError
+from edgeconnect.memory import keep_memory
 from edgeconnect.metrics import PROTOCOLS
 from edgeconnect.provenance import content_hash, file_hash, versions
 from eval.pairs import ABOUT, Row, entries, lpips_values, pictures, score_all
@@ -124,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the table; exit code 1 and one sentence for inputs that cannot be scored."""
     arguments = _parser().parse_args(argv)
+    keep_memory()
     cv2.setNumThreads(1)  # the pictures are the parallel work
     try:
         summary, table, rows = score(arguments)
