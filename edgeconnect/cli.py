@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edgeconnect.files import Job, MaskOptions
     from edgeconnect.inpaint import EdgeConnect
 
+_OWN_EDGES = {"edges": None, "edges_from": None, "edges_polarity": "guess"}
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `edgeconnect ...` and exit: 0 done, 1 unusable input, 2 wrong arguments, 128 + n by signal n."""
@@ -40,6 +42,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_edges(commands)
     _add_train(commands, with_config=command == "train")
     _add_convert(commands)
+    _add_serve(commands)
     return parser
 
 
@@ -57,8 +60,15 @@ def _add_inpaint(commands: Any) -> None:
     inpaint.add_argument(
         "--feather", type=_pixels, default=0, metavar="PX", help="blend known pixels this near [0]"
     )
-    inpaint.add_argument(
+    structure = inpaint.add_mutually_exclusive_group()
+    structure.add_argument(
         "--edges", type=Path, metavar="FILE|DIR", help="edge maps, used as given in the hole"
+    )
+    structure.add_argument(
+        "--edges-from", type=Path, metavar="FILE|DIR", help="other photos, whose edges fill the hole"
+    )
+    inpaint.add_argument(
+        "--edges-polarity", default="guess", choices=("guess", "white", "black"), help="the strokes [guess]"
     )
     inpaint.add_argument("--save-edges", type=Path, metavar="PATH", help="also write the edge map(s) used")
     inpaint.add_argument(
@@ -76,7 +86,7 @@ def _add_edges(commands: Any) -> None:
     _add_mask_options(edges)
     edges.add_argument("--out", type=Path, required=True, metavar="PATH|DIR")
     _add_model_options(edges)
-    edges.set_defaults(run_command=_edges, feather=0.0, edges=None, save_edges=None)
+    edges.set_defaults(run_command=_edges, feather=0.0, save_edges=None, **_OWN_EDGES)
 
 
 def _add_train(commands: Any, *, with_config: bool) -> None:
@@ -99,6 +109,17 @@ def _add_convert(commands: Any) -> None:
     convert.set_defaults(run_command=_convert)
 
 
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser("serve", help="the page to draw holes and edges on, and the HTTP API")
+    serve.add_argument("--port", type=int, default=7860, help="[%(default)s]")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen at [%(default)s: this machine]")
+    serve.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="answer to this host name too"
+    )
+    _add_model_options(serve, several=True)
+    serve.set_defaults(run_command=_serve)
+
+
 def _add_mask_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise"
@@ -117,9 +138,10 @@ def _add_mask_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model_options(parser: argparse.ArgumentParser) -> None:
+def _add_model_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    number: dict[str, Any] = {"nargs": "+", "default": []} if several else {}
     parser.add_argument(
-        "--weights", metavar="NAME|PATH", help="a shipped name, a weights file or a run [default]"
+        "--weights", metavar="NAME|PATH", help="a shipped name, a weights file or a run [default]", **number
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
     parser.add_argument(
@@ -144,7 +166,10 @@ def _add_config_options(parser: argparse.ArgumentParser) -> None:
             kind = {"nargs": "+", "metavar": "DIR"}
         default = "" if field.is_required() else f" [{_shown(field.default)}]"
         text = f"{field.description}{default}".replace("%", "%%")
-        parser.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, help=text, **kind)
+        # torchrun on Python 3.11 stops at --run: it could be short for its own --run-path
+        also = ["--run-dir"] if name == "run" else []
+        flags = [f"--{name.replace('_', '-')}", *also]
+        parser.add_argument(*flags, default=argparse.SUPPRESS, help=text, **kind)
 
 
 def _shown(default: Any) -> str:
@@ -203,10 +228,11 @@ def _work_through(
 
     if not options.mask and not options.box:
         raise InputError("expected a hole: give --mask FILE|DIR or --box X,Y,W,H")
-    jobs = files.plan(
-        options.photo, options.out, mask=options.mask, edges=options.edges, save_edges=options.save_edges
+    paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
+    jobs = files.plan(options.photo, options.out, **paths)
+    masking = files.MaskOptions(
+        tuple(options.box), options.mask_polarity, options.dilate, options.feather, options.edges_polarity
     )
-    masking = files.MaskOptions(tuple(options.box), options.mask_polarity, options.dilate, options.feather)
     model = _load(options)
     for job in tqdm(jobs, unit="photo", disable=len(jobs) == 1, dynamic_ncols=True):
         for note in work(model, job, masking):
@@ -221,6 +247,21 @@ def _convert(options: argparse.Namespace) -> int:
     merged = weights.gather(options.source)
     weights.save(options.out, merged, half=options.half)
     print(f"{options.out}: {', '.join(merged.networks)}")
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        from edgeconnect.web import models, server
+    except ModuleNotFoundError as error:
+        raise InputError(f"serve needs {error.name}: pip install 'edgeconnect[web]'") from None
+
+    served = models.Models(
+        models.by_name(options.weights), device=options.device, precision=options.precision
+    )
+    served.get()  # what is wrong with the weights is said now, not to the first visitor
+    print(f"http://{options.host}:{options.port}/ (Ctrl+C ends)", flush=True)
+    server.serve(served, options.host, options.port, names=options.allow_host)
     return 0
 
 
