@@ -1,4 +1,4 @@
-"""Arrays -> the bytes of picture files, as images.py writes them; nobody else calls this."""
+"""Arrays -> the bytes of picture files: behind images.py, and what a server answers with."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def to_8bit(pixels: Pixels) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def as_stored(rgb: Pixels, is_gray: bool, alpha: Pixels | None) -> Pixels:
+    """The channels a file holds: one of grey's equal three, alpha last (scaled where the size changed)."""
+    pixels: Pixels = to_gray(rgb) if is_gray else rgb
+    if alpha is None:
+        return np.ascontiguousarray(pixels)
+    if alpha.shape != rgb.shape[:2]:
+        alpha = np.asarray(cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA), rgb.dtype)
+    return np.dstack([pixels, alpha])
 
 
 def encode_png(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeconnect import encoders, images, masks
-from edgeconnect.edges import repair_edges
+from edgeconnect.edges import Polarity, canny, repair_edges, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.inpaint import EdgeConnect, blend
 
@@ -30,19 +30,21 @@ class Job:
     out: Path
     mask: Path | None = None
     edges: Path | None = None
+    edges_from: Path | None = None
     save_edges: Path | None = None
 
 
 @dataclass(frozen=True)
 class MaskOptions:
     """How a hole is made: boxes (x, y, width, height) in px, the files' polarity, px added around, px of
-    fading.
+    fading; and the polarity of edge maps drawn for it.
     """
 
     boxes: tuple[tuple[int, int, int, int], ...] = ()
     polarity: masks.Polarity = "guess"
     dilate_px: float = 0
     feather_px: float = 0
+    edges_polarity: Polarity = "guess"
 
 
 def plan(
@@ -51,9 +53,11 @@ def plan(
     *,
     mask: Path | None = None,
     edges: Path | None = None,
+    edges_from: Path | None = None,
     save_edges: Path | None = None,
 ) -> list[Job]:
-    """The jobs for a photo or a folder of photos; masks and edge maps are a file, or a folder paired by stem.
+    """The jobs for a photo or a folder of photos; masks, edge maps and photos to take edges from are a file,
+    or a folder paired by stem.
 
     Results of a folder keep their place and stem in the folder `out`, as PNG. Raises InputError where
     something is missing, would not fit or would replace an input.
@@ -74,6 +78,7 @@ def plan(
         jobs = [Job(photo, target, save_edges=save_edges)]
     jobs = _with(jobs, "mask", mask)
     jobs = _with(jobs, "edges", edges)
+    jobs = _with(jobs, "edges_from", edges_from)
     _check(jobs)
     return jobs
 
@@ -82,11 +87,8 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
     """Fill one photo and write the result (and its edge map); returns what should be said about it."""
     photo, mask, notes = read(job, options)
     repainted = masks.dilate(mask, options.feather_px)
-    edges = None
-    if job.edges:
-        with _naming(job.edges):
-            edges, more = repair_edges(images.read_raw(job.edges), mask.shape)
-        notes += [f"{job.edges}: {note}" for note in more]
+    edges, more = _given_edges(model, job, photo, repainted, options)
+    notes += more
     if job.save_edges and edges is None:
         with _naming(job.photo):
             edges = model.complete_edges(photo.rgb, repainted)
@@ -125,9 +127,41 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
     return photo, masks.dilate(mask, options.dilate_px), notes
 
 
+def borrow_edges(
+    other: NDArray[np.uint8], size: tuple[int, ...], sigma: float
+) -> tuple[NDArray[np.float32], list[str]]:
+    """The Canny edges of another photo at a photo's size: its structure, to be taken over in a hole.
+
+    other (h,w,3) uint8, resized to `size` (H,W) first; sigma in px -> (H,W) float32, 0 or 1, and notes.
+    """
+    (height, width), (old_height, old_width) = size, other.shape[:2]
+    notes = []
+    if abs(stretch := (width / old_width) / (height / old_height) - 1) > 0.01:
+        notes.append(f"resized to {width}x{height}, which stretches its width by {1 + stretch:.2f}")
+    fitting = images.resize(other, height, width) if (height, width) != (old_height, old_width) else other
+    return canny(to_gray(fitting), sigma).astype(np.float32), notes
+
+
 def write_edges(path: Path, edges: NDArray[np.float32]) -> None:
     """An edge map (H,W) in [0,1] as an 8-bit PNG, white lines on black."""
     images.write_png(path, np.rint(edges * 255).astype(np.uint8))
+
+
+def _given_edges(
+    model: EdgeConnect, job: Job, photo: images.Photo, mask: NDArray[np.bool_], options: MaskOptions
+) -> tuple[NDArray[np.float32] | None, list[str]]:
+    """The edge map that a job brings instead of the model's own, None without one, and notes."""
+    source = job.edges or job.edges_from
+    if source is None:
+        return None, []
+    with _naming(source):
+        if job.edges:
+            edges, notes = repair_edges(images.read_raw(job.edges), mask.shape, options.edges_polarity)
+        else:
+            edges, notes = borrow_edges(images.read_rgb(source), mask.shape, model.sigma)
+            known = canny(to_gray(photo.rgb), model.sigma, known=~mask)
+            edges = np.where(mask, edges, known).astype(np.float32)
+    return edges, [f"{source}: {note}" for note in notes]
 
 
 @contextmanager
@@ -157,7 +191,9 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
 
 def _check(jobs: Sequence[Job]) -> None:
     """Refuse results that could not be written, or that would replace an input or one another."""
-    inputs = {path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges) if path}
+    inputs = {
+        path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path
+    }
     taken: set[Path] = set()
     for job in jobs:
         for path in filter(None, (job.out, job.save_edges)):

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
-from edgeconnect.encoders import encode_png, output_format, to_8bit, to_gray, write_atomically
+from edgeconnect.encoders import as_stored, encode_png, output_format, to_8bit, write_atomically
 from edgeconnect.errors import InputError
 from edgeconnect.signatures import READABLE, kind, looks_like_image
 
@@ -107,13 +107,7 @@ def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
     _, encode = output_format(path)
     if rgb.dtype != like.rgb.dtype:
         raise ValueError(f"expected the photo's own {like.rgb.dtype}, got {rgb.dtype}")
-    pixels: Pixels = to_gray(rgb) if like.is_gray else rgb
-    if like.alpha is not None:
-        alpha = like.alpha
-        if alpha.shape != rgb.shape[:2]:
-            alpha = np.asarray(cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA), rgb.dtype)
-        pixels = np.dstack([pixels, alpha])
-    data, notes = encode(np.ascontiguousarray(pixels), like.icc_profile, str(path))
+    data, notes = encode(as_stored(rgb, like.is_gray, like.alpha), like.icc_profile, str(path))
     write_atomically(Path(path), data)
     return notes
 
@@ -122,6 +116,12 @@ def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
     """Write (H,W) or (H,W,2|3|4) bool (as 0/255), uint8 or uint16 as a PNG, whatever the suffix."""
     array = pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
     write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
+
+
+def check_size(path: str | Path, most_pixels: int) -> None:
+    """Raise InputError where a picture's header says more than `most_pixels`, without decoding it."""
+    with _reading(Path(path)), _open(Path(path), most_pixels):
+        pass
 
 
 def is_image(path: str | Path) -> bool:
@@ -197,13 +197,14 @@ def _own_limit() -> Iterator[None]:
                 Image.MAX_IMAGE_PIXELS = limit
 
 
-def _open(path: Path) -> ImageFile.ImageFile:
-    """Read a file's header; pixels come later. InputError above MAX_PIXELS."""
+def _open(path: Path, most_pixels: int | None = None) -> ImageFile.ImageFile:
+    """Read a file's header; pixels come later. InputError above `most_pixels` or MAX_PIXELS."""
+    most_pixels = most_pixels or MAX_PIXELS
     image = Image.open(path, formats=_FORMATS)
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > most_pixels:
         image.close()
-        raise InputError(f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, got {width}x{height}")
+        raise InputError(f"{path}: expected at most {most_pixels / 10**6:g} megapixels, got {width}x{height}")
     return image
 
 

@@ -195,3 +195,33 @@ def test_the_demo_fills_four_sample_photos(
         np.testing.assert_array_equal(cells[:, 768:], photo)
         np.testing.assert_array_equal(cells[:, 512:768][~mask], photo[~mask])
         assert 0.05 < mask.mean() < 0.2 and (cells[:, :256][mask] == 255).all()
+
+
+def test_another_photo_s_edges_give_the_hole_its_structure(folder: Path, weights_file: Path) -> None:
+    other = np.ascontiguousarray(images.resize(images.read_rgb(folder / "photos/a.png")[::-1], 80, 100))
+    images.write_png(folder / "other.png", other)
+    arguments = ("inpaint", folder / "photos/a.png", "--mask", folder / "masks/a.png", "--weights", weights_file)
+    used, out = folder / "used.png", folder / "out.png"
+    assert _run(*arguments, "--edges-from", folder / "other.png", "--save-edges", used, "--out", out) == 0
+    mask, before, _ = _hole_and_rest(folder, "a", out)
+    lines = images.read_raw(used) > 127
+    np.testing.assert_array_equal(lines[mask], canny(to_gray(images.resize(other, 96, 128)), 2.0)[mask])
+    np.testing.assert_array_equal(lines[~mask], canny(to_gray(before), 2.0, known=~mask)[~mask])
+    assert _run(*arguments, "--edges", used, "--edges-polarity", "white", "--out", folder / "again.png") == 0
+    np.testing.assert_array_equal(images.read_rgb(folder / "again.png"), images.read_rgb(out))
+    assert _run(*arguments, "--edges", used, "--edges-from", used, "--out", out) == 2
+
+
+def test_told_polarity_of_an_edge_map_is_not_guessed(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crowded = np.zeros((96, 128), bool)
+    crowded[:, ::2] = True
+    crowded[::3] = True  # more line than paper: a guess would turn it round
+    images.write_png(folder / "crowded.png", crowded)
+    arguments = ("inpaint", folder / "photos/a.png", "--mask", folder / "masks/a.png", "--weights", weights_file,
+                 "--edges", folder / "crowded.png", "--save-edges", folder / "used.png", "--out", folder / "o.png")  # fmt: skip
+    for polarity, expected in (("white", crowded), ("black", ~crowded), ("guess", ~crowded)):
+        assert _run(*arguments, "--edges-polarity", polarity) == 0
+        np.testing.assert_array_equal(images.read_raw(folder / "used.png") > 127, expected)
+        assert ("edge map read as" in capsys.readouterr().err) == (polarity == "guess")

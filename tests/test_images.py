@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 from skimage.color import rgb2gray
 
-from edgeconnect import images
+from edgeconnect import encoders, images
 from edgeconnect.errors import InputError
 from edgeconnect.images import Photo, read_photo, read_raw, read_rgb, write_photo
 
@@ -359,7 +359,7 @@ def test_files_that_are_no_pictures_are_named_for_what_they_are(rng, tmp_path):
 def test_more_pixels_than_the_limit_are_refused_before_decoding(tmp_path, monkeypatch, limit):
     Image.new("L", (100, 100)).save(tmp_path / "a.png")
     monkeypatch.setattr(images, "MAX_PIXELS", limit)
-    with pytest.raises(InputError, match=r"a\.png: expected at most 0 megapixels, got.*(100x100|10000)"):
+    with pytest.raises(InputError, match=r"a\.png: expected at most 0(\.\d+)? megapixels, got.*(100x100|10000)"):
         read_rgb(tmp_path / "a.png")
 
 
@@ -437,12 +437,12 @@ def test_a_flat_photo_stays_flat_at_any_size(shape):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_gray_of_equal_channels_is_exactly_their_value_for_every_value(dtype):
     values = np.arange(np.iinfo(dtype).max + 1).astype(dtype).reshape(-1, 256)
-    np.testing.assert_array_equal(images.to_gray(np.dstack([values] * 3)), values)
+    np.testing.assert_array_equal(encoders.to_gray(np.dstack([values] * 3)), values)
 
 
 def test_gray_is_the_luminance_that_scikit_image_computes(rng):
     rgb = pixels(rng, 3, np.uint16)
-    np.testing.assert_allclose(images.to_gray(rgb), rgb2gray(rgb) * 65535, atol=0.51)
+    np.testing.assert_allclose(encoders.to_gray(rgb), rgb2gray(rgb) * 65535, atol=0.51)
 
 
 def test_png_holds_bool_masks_as_black_and_white(rng, tmp_path):

@@ -1,0 +1,18 @@
+"""How much one server does for its clients at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that keep a server answering and its memory small; see each field."""
+
+    upload_bytes: int = 100 * 2**20  # of one request, all its files together
+    upload_seconds: float = 60  # until a request has arrived whole
+    pixels: int = 64_000_000  # of one picture: what phones take; more is refused before decoding
+    places: int = 8  # requests that upload, wait or compute; one more is told that the server is busy
+    seconds: float = 120  # for one request, waiting included
+    kept_bytes: int = 512 * 2**20  # decoded photos that can be named again instead of uploaded
+    kept_models: int = 2  # weights that stay loaded

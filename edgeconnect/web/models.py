@@ -1,0 +1,75 @@
+"""The weights a client may choose from, by name; no path ever comes from a client."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from edgeconnect.errors import InputError
+from edgeconnect.inpaint import EdgeConnect
+from edgeconnect.weights import SHIPPED, find_weights, shipped_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from edgeconnect.runtime import Precision
+
+
+class Models:
+    """Weights by name, loaded when first asked for, the last few kept."""
+
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+        kept: int = 2,
+    ) -> None:
+        """`files`: weights files by name; the first is the default."""
+        self._files = dict(files)
+        self._device, self._precision, self._kept = device, precision, kept
+        self._loaded: OrderedDict[str, EdgeConnect] = OrderedDict()
+        self.before_pass: Callable[[], None] = lambda: None  # called before each pass through a network
+
+    @property
+    def names(self) -> list[str]:
+        """The names to choose from, the default first."""
+        return list(self._files)
+
+    def get(self, name: str | None = None) -> EdgeConnect:
+        """The model of that name, or the default; raises InputError for other names and unusable files."""
+        name = self.names[0] if name is None else name
+        if name not in self._files:
+            raise InputError(f"weights: expected one of {', '.join(self.names)}, got {name!r}")
+        if name not in self._loaded:
+            self._loaded[name] = self._load(self._files[name])
+        self._loaded.move_to_end(name)
+        while len(self._loaded) > self._kept:
+            self._loaded.popitem(last=False)
+        return self._loaded[name]
+
+    def _load(self, path: Path) -> EdgeConnect:
+        model = EdgeConnect.load(path, device=self._device, precision=self._precision)
+        for network in (model.edge_generator, model.inpaint_generator):
+            network.register_forward_pre_hook(lambda *_: self.before_pass())
+        return model
+
+
+def by_name(sources: Sequence[str]) -> dict[str, Path]:
+    """Weights files by a short name: those given, the first as the default, and those shipped.
+
+    Without any given, the default is what `edgeconnect inpaint` uses. Raises InputError for what is not
+    there.
+    """
+    paths = [find_weights(source) for source in sources] or [find_weights()]
+    paths += [SHIPPED / f"{name}.safetensors" for name in shipped_names()]
+    files: dict[str, Path] = {}
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        name = base = path.parent.name if path.stem == "weights" else path.stem
+        number = 2
+        while name in files:
+            name, number = f"{base}-{number}", number + 1
+        files[name] = path
+    return files

@@ -1,0 +1,85 @@
+"""uvicorn around the application, with patience for slow clients that ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from edgeconnect.web.app import create_app
+from edgeconnect.web.guard import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from edgeconnect.web.limits import Limits
+    from edgeconnect.web.models import Models
+
+_ASK_SECONDS = 10  # until a connection's request line and headers have arrived
+_TAKE_SECONDS = 60  # until an answer that fills the socket's buffer has been taken
+_CONNECTIONS = 100
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's HTTP, which by itself waits without end for headers that trickle and answers nobody takes."""
+
+    _stuck: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._await_request()
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request."""
+        super().on_response_complete()
+        self._await_request()
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to take what was sent."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(_TAKE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It did."""
+        super().resume_writing()
+        if self._stuck:
+            self._stuck.cancel()
+
+    def _await_request(self) -> None:
+        last = self.cycle
+
+        def close_if_still() -> None:
+            if self.cycle is last:
+                self.transport.abort()
+
+        self.loop.call_later(_ASK_SECONDS, close_if_still)
+
+
+def serve(
+    models: Models, host: str, port: int, *, names: Collection[str] = (), limits: Limits | None = None
+) -> None:
+    """Answer at host:port until interrupted; `names` are further host names to answer to."""
+    server(models, host, port, names=names, limits=limits).run()
+
+
+def server(
+    models: Models, host: str, port: int, *, names: Collection[str] = (), limits: Limits | None = None
+) -> uvicorn.Server:
+    """The server that `serve` runs."""
+    known = {*LOOPBACK, host.lower(), *(name.lower() for name in names)}
+    app = create_app(models, limits, known, addresses=host not in LOOPBACK)
+    settings: dict[str, Any] = {
+        "http": PatientProtocol,
+        "ws": "none",
+        "timeout_keep_alive": 5,
+        "limit_concurrency": _CONNECTIONS,
+        "timeout_graceful_shutdown": 5,
+        "proxy_headers": False,
+        "server_header": False,
+        "access_log": False,
+        "log_level": "warning",
+    }
+    return uvicorn.Server(uvicorn.Config(app, host=host, port=port, **settings))
