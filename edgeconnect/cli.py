@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.cli_train import add_train
 from edgeconnect.errors import InputError, NonFiniteLossError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edgeconnect.config import TrainConfig
     from edgeconnect.files import Job, MaskOptions
     from edgeconnect.inpaint import EdgeConnect
 
@@ -40,7 +40,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_inpaint(commands)
     _add_edges(commands)
-    _add_train(commands, with_config=command == "train")
+    add_train(commands, with_config=command == "train")
     _add_convert(commands)
     _add_serve(commands)
     return parser
@@ -87,16 +87,6 @@ def _add_edges(commands: Any) -> None:
     edges.add_argument("--out", type=Path, required=True, metavar="PATH|DIR")
     _add_model_options(edges)
     edges.set_defaults(run_command=_edges, feather=0.0, save_edges=None, **_OWN_EDGES)
-
-
-def _add_train(commands: Any, *, with_config: bool) -> None:
-    train = commands.add_parser("train", help="train a stage on your own photos")
-    train.add_argument("stage", choices=("edge", "inpaint", "joint"))
-    train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
-    if with_config:
-        _add_config_options(train)
-    train.set_defaults(run_command=_train)
 
 
 def _add_convert(commands: Any) -> None:
@@ -150,30 +140,6 @@ def _add_model_options(parser: argparse.ArgumentParser, *, several: bool = False
         choices=("auto", "float32", "bf16"),
         help="auto: bf16 where hardware has it",
     )
-
-
-def _add_config_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of TrainConfig, whose values the config itself checks."""
-    from edgeconnect.config import TrainConfig
-
-    for name, field in TrainConfig.model_fields.items():
-        if name == "stage":
-            continue
-        kind: dict[str, Any] = {"metavar": name.upper()}
-        if field.annotation is bool:
-            kind = {"action": argparse.BooleanOptionalAction}
-        elif name == "init_from":
-            kind = {"nargs": "+", "metavar": "DIR"}
-        default = "" if field.is_required() else f" [{_shown(field.default)}]"
-        text = f"{field.description}{default}".replace("%", "%%")
-        # torchrun on Python 3.11 stops at --run: it could be short for its own --run-path
-        also = ["--run-dir"] if name == "run" else []
-        flags = [f"--{name.replace('_', '-')}", *also]
-        parser.add_argument(*flags, default=argparse.SUPPRESS, help=text, **kind)
-
-
-def _shown(default: Any) -> str:
-    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
 def _pixels(text: str) -> float:
@@ -263,39 +229,3 @@ def _serve(options: argparse.Namespace) -> int:
     print(f"http://{options.host}:{options.port}/ (Ctrl+C ends)", flush=True)
     server.serve(served, options.host, options.port, names=options.allow_host)
     return 0
-
-
-def _train(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from edgeconnect import distributed, runs, training
-    from edgeconnect.config import to_yaml
-
-    config = _train_config(options)
-    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=not distributed.is_main()) as bar:
-
-        def say(text: str) -> None:
-            bar.write(text)
-
-        def on_step(report: dict[str, Any]) -> None:
-            bar.update(report["step"] - bar.n)
-            bar.set_postfix_str(f"{report['images_per_s']} images/s", refresh=False)
-
-        say(to_yaml(config))
-        outcome = training.train(config, resume=options.resume, say=say, on_step=on_step)
-        if outcome.step < config.steps:
-            say(f"stopped after step {outcome.step} and saved; go on with --resume")
-        say(f"weights: {runs.Paths(config.run).weights}")
-    return 128 + outcome.signal if outcome.signal else 0
-
-
-def _train_config(options: argparse.Namespace) -> TrainConfig:
-    from edgeconnect import config, runs
-
-    given = {name: value for name, value in vars(options).items() if name in config.TrainConfig.model_fields}
-    if not options.resume:
-        return config.make_config(given, options.config)
-    given = (config.read_yaml(options.config) if options.config else {}) | given
-    if "run" not in given:
-        raise InputError("--resume needs --run, the folder of the run to go on with")
-    return runs.resumed_config(Path(given["run"]), given)

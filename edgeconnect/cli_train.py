@@ -1,0 +1,83 @@
+"""`edgeconnect train`: an option for every field of TrainConfig, a progress bar, the run's exit code."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeconnect.errors import InputError
+
+if TYPE_CHECKING:
+    from edgeconnect.config import TrainConfig
+
+
+def add_train(commands: Any, *, with_config: bool) -> None:
+    """Add the command; its many options only `with_config`, whose import takes a moment."""
+    train = commands.add_parser("train", help="train a stage on your own photos")
+    train.add_argument("stage", choices=("edge", "inpaint", "joint"))
+    train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
+    if with_config:
+        _add_config_options(train)
+    train.set_defaults(run_command=_train)
+
+
+def _add_config_options(parser: argparse.ArgumentParser) -> None:
+    """One option for each field of TrainConfig, whose values the config itself checks."""
+    from edgeconnect.config import TrainConfig
+
+    for name, field in TrainConfig.model_fields.items():
+        if name == "stage":
+            continue
+        kind: dict[str, Any] = {"metavar": name.upper()}
+        if field.annotation is bool:
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif name == "init_from":
+            kind = {"nargs": "+", "metavar": "DIR"}
+        default = "" if field.is_required() else f" [{_shown(field.default)}]"
+        text = f"{field.description}{default}".replace("%", "%%")
+        # torchrun on Python 3.11 stops at --run: it could be short for its own --run-path
+        also = ["--run-dir"] if name == "run" else []
+        flags = [f"--{name.replace('_', '-')}", *also]
+        parser.add_argument(*flags, default=argparse.SUPPRESS, help=text, **kind)
+
+
+def _shown(default: Any) -> str:
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from edgeconnect import distributed, runs, training
+    from edgeconnect.config import to_yaml
+
+    config = _train_config(options)
+    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=not distributed.is_main()) as bar:
+
+        def say(text: str) -> None:
+            bar.write(text)
+
+        def on_step(report: dict[str, Any]) -> None:
+            bar.update(report["step"] - bar.n)
+            bar.set_postfix_str(f"{report['images_per_s']} images/s", refresh=False)
+
+        say(to_yaml(config))
+        outcome = training.train(config, resume=options.resume, say=say, on_step=on_step)
+        if outcome.step < config.steps:
+            say(f"stopped after step {outcome.step} and saved; go on with --resume")
+        say(f"weights: {runs.Paths(config.run).weights}")
+    return 128 + outcome.signal if outcome.signal else 0
+
+
+def _train_config(options: argparse.Namespace) -> TrainConfig:
+    from edgeconnect import config, runs
+
+    given = {name: value for name, value in vars(options).items() if name in config.TrainConfig.model_fields}
+    if not options.resume:
+        return config.make_config(given, options.config)
+    given = (config.read_yaml(options.config) if options.config else {}) | given
+    if "run" not in given:
+        raise InputError("--resume needs --run, the folder of the run to go on with")
+    return runs.resumed_config(Path(given["run"]), given)
