@@ -65,11 +65,11 @@ def parallel(
 ) -> Callable[..., Any]:
     """`function` with the gradients of `networks` averaged over all processes in its backward pass.
 
-    Buffers (the power iterations of spectral norm) are not sent around: equal weights keep them equal.
+    Buffers (the power iterations of spectral norm) follow the first process's.
     """
     if ranks.world == 1:
         return function
-    return DistributedDataParallel(Step(function, networks), broadcast_buffers=False)
+    return DistributedDataParallel(Step(function, networks))
 
 
 def anywhere(flag: bool, ranks: Ranks, device: torch.device) -> bool:
