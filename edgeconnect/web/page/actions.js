@@ -1,0 +1,196 @@
+// What the page asks the server for, and what it does with the answers. One request at a time: a new one
+// ends the one before.
+
+import * as api from "./api.js";
+import { DRAWN, Doc, ERASED, KEEP } from "./doc.js";
+import { decode, decodeGray, download, encodeGray } from "./pictures.js";
+import { cut, paste } from "./raster.js";
+
+export class Actions {
+  // `app`: {doc, weights, view, say(text, kind), show(), setDoc(doc)}
+  constructor(app) {
+    this.app = app;
+    this.running = null;
+  }
+
+  // Run `work(options)` with a status line; tells whether it came to its end.
+  async run(label, work) {
+    this.cancel();
+    const controller = new AbortController(), start = performance.now();
+    this.running = controller;
+    this.app.say(`${label} …`, "busy");
+    const options = { signal: controller.signal, onBusy: () => this.app.say(`${label}: the server is busy, waiting …`, "busy") };
+    try {
+      const said = await work(options);
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      if (this.running === controller) this.app.say(said ?? `${label}: done in ${seconds} s.`, "done");
+      return true;
+    } catch (error) {
+      if (error.name !== "AbortError") this.app.say(`${label}: ${error.message}`, "error");
+      return false;
+    } finally {
+      if (this.running === controller) this.running = null;
+      this.app.show();
+    }
+  }
+
+  cancel() {
+    if (!this.running) return;
+    this.running.abort();
+    this.running = null;
+    this.app.say("Cancelled.", "done");
+  }
+
+  open(blob, name) {
+    return this.run("Opening the photo", async ({ signal }) => {
+      const kept = await api.sendPhoto(blob, signal);
+      let photo = await decode(blob).catch(() => null), bytes = blob;
+      if (!photo || photo.width !== kept.width || photo.height !== kept.height) {
+        bytes = await api.file(`/api/photos/${kept.id}`); // a format that this browser does not show
+        photo = await decode(bytes);
+      }
+      const doc = new Doc(blob, name, photo);
+      doc.photoId = kept.id;
+      doc.shownBlob = bytes;
+      await this.app.setDoc(doc);
+      return [`${name}: ${kept.width} × ${kept.height} pixels.`, ...kept.notes].join(" ");
+    });
+  }
+
+  async openSample(name) {
+    await this.open(await api.file(`/api/samples/${encodeURIComponent(name)}`), `${name}.png`);
+  }
+
+  linesKey() {
+    return `${this.app.doc.maskState} ${this.app.weights}`;
+  }
+
+  resultKey() {
+    return `${this.app.doc.state} ${this.app.weights}`;
+  }
+
+  lines() {
+    return this.app.doc?.lines.get(this.linesKey());
+  }
+
+  result() {
+    return this.app.doc?.results.get(this.resultKey());
+  }
+
+  async #holeFields() {
+    const { doc, weights } = this.app, hole = doc.hole();
+    const values = cut(doc.mask, doc.width, hole).map((value) => value * 255);
+    const mask = await encodeGray(values, hole.w, hole.h);
+    return { mask, mask_polarity: "white", x: hole.x, y: hole.y, weights };
+  }
+
+  #needsHole() {
+    if (!this.app.doc) throw new Error("open a photo first.");
+    if (!this.app.doc.hole().w) throw new Error("paint a hole first: what shall be filled.");
+  }
+
+  // The completed edges around the hole, from the server or from before.
+  async #complete(options) {
+    this.#needsHole();
+    const { doc } = this.app, key = this.linesKey(), known = doc.lines.get(key);
+    if (known) return known;
+    const answer = await api.ofPhoto("/api/edges", doc, { ...(await this.#holeFields()), part: "surroundings" }, options);
+    return doc.setLines(key, answer.box, await decodeGray(answer.blob));
+  }
+
+  complete() {
+    return this.run("Completing edges", (options) => this.#complete(options).then(() => undefined));
+  }
+
+  async #fillFields(options) {
+    const { doc } = this.app, fields = await this.#holeFields();
+    if (!doc.hasEdits()) return fields;
+    const hole = doc.hole(), values = doc.editedLines(await this.#complete(options), hole);
+    return { ...fields, edges: await encodeGray(values, hole.w, hole.h), edges_polarity: "white" };
+  }
+
+  fill() {
+    return this.run("Filling", async (options) => {
+      this.#needsHole();
+      const { doc } = this.app, key = this.resultKey();
+      const fields = await this.#fillFields(options);
+      const { blob, box } = await api.ofPhoto("/api/inpaint", doc, { ...fields, part: "hole" }, options);
+      doc.setResult(key, { box, blob, bitmap: await decode(blob) });
+    });
+  }
+
+  // Another photo's lines in the hole, instead of the completed ones or with them.
+  structure(file, withCompleted) {
+    return this.run("Taking the other photo's structure", async (options) => {
+      this.#needsHole();
+      const { doc } = this.app, fields = { ...(await this.#holeFields()), edges_from: file, part: "hole" };
+      if (withCompleted) await this.#complete(options);
+      const { blob, box } = await api.ofPhoto("/api/edges", doc, fields, options);
+      const other = await decodeGray(blob);
+      const edits = other.map((value) => (value > 127 ? DRAWN : withCompleted ? KEEP : ERASED));
+      doc.apply("edits", () => {
+        paste(doc.edits, doc.width, box, edits);
+        return box;
+      });
+      this.app.changed(true, { layer: "edits" });
+      return "The other photo's lines are in the hole now.";
+    });
+  }
+
+  openMask(file) {
+    return this.run("Reading the mask", async (options) => {
+      const { doc } = this.app;
+      if (!doc) throw new Error("open a photo first.");
+      const { blob, notes } = await api.ofPhoto("/api/mask", doc, { mask: file }, options);
+      const values = await decodeGray(blob);
+      doc.apply("mask", () => {
+        values.forEach((value, i) => { doc.mask[i] = value > 127 ? 1 : 0; });
+        return { x: 0, y: 0, w: doc.width, h: doc.height };
+      });
+      this.app.changed(true, { layer: "mask" });
+      return ["The mask is in place.", ...notes].join(" ");
+    });
+  }
+
+  saveResult() {
+    return this.run("Writing the result", async (options) => download(await this.#wholeResult(options), this.#named("result")));
+  }
+
+  // Go on with the result as the photo.
+  async keepResult() {
+    let blob;
+    const label = "Keeping the result";
+    if (await this.run(label, async (options) => { blob = await this.#wholeResult(options); })) {
+      await this.open(blob, this.#named("result"));
+    }
+  }
+
+  async #wholeResult(options) {
+    this.#needsHole();
+    return (await api.ofPhoto("/api/inpaint", this.app.doc, await this.#fillFields(options), options)).blob;
+  }
+
+  saveMask() {
+    return this.run("Writing the mask", async () => {
+      this.#needsHole();
+      const { doc } = this.app;
+      download(await encodeGray(doc.mask.map((value) => value * 255), doc.width, doc.height), this.#named("mask"));
+    });
+  }
+
+  saveEdges() {
+    return this.run("Writing the edge map", async (options) => {
+      this.#needsHole();
+      const { doc } = this.app, hole = doc.hole(), edited = doc.editedLines(await this.#complete(options), hole);
+      const { blob } = await api.ofPhoto("/api/edges", doc, await this.#holeFields(), options);
+      const values = await decodeGray(blob), mask = cut(doc.mask, doc.width, hole);
+      const part = cut(values, doc.width, hole).map((value, i) => (mask[i] ? edited[i] : value));
+      paste(values, doc.width, hole, part);
+      download(await encodeGray(values, doc.width, doc.height), this.#named("edges"));
+    });
+  }
+
+  #named(what) {
+    return `${this.app.doc.name.replace(/\.[^.]*$/, "")}_${what}.png`;
+  }
+}
