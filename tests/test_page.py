@@ -34,8 +34,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 # no sandbox: containers have none to offer; the rest keeps the browser from calling home
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-           --disable-component-update --disable-sync""".split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SHOTS = os.environ.get("EDGECONNECT_SCREENSHOTS")  # a folder, to look at what the tests saw
 HOLE = (230, 150, 330, 210)  # left, top, right, bottom in the photo
 

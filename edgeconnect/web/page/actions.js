@@ -13,10 +13,14 @@ export class Actions {
     this.running = null;
   }
 
-  // Run `work(options)` with a status line; tells whether it came to its end.
-  async run(label, work) {
+  // Run `work(options)` with a status line; tells whether it came to its end. `patient` lets what is running
+  // end first instead of cancelling it.
+  async run(label, work, patient = false) {
+    while (patient && this.running) await this.finished;
     this.cancel();
     const controller = new AbortController(), start = performance.now();
+    let finish;
+    this.finished = new Promise((resolve) => { finish = resolve; });
     this.running = controller;
     this.app.say(`${label} …`, "busy");
     const options = { signal: controller.signal, onBusy: () => this.app.say(`${label}: the server is busy, waiting …`, "busy") };
@@ -24,12 +28,14 @@ export class Actions {
       const said = await work(options);
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       if (this.running === controller) this.app.say(said ?? `${label}: done in ${seconds} s.`, "done");
+      controller.signal.throwIfAborted();
       return true;
     } catch (error) {
       if (error.name !== "AbortError") this.app.say(`${label}: ${error.message}`, "error");
       return false;
     } finally {
       if (this.running === controller) this.running = null;
+      finish();
       this.app.show();
     }
   }
@@ -153,14 +159,14 @@ export class Actions {
   }
 
   saveResult() {
-    return this.run("Writing the result", async (options) => download(await this.#wholeResult(options), this.#named("result")));
+    return this.run("Writing the result", async (options) => download(await this.#wholeResult(options), this.#named("result")), true);
   }
 
   // Go on with the result as the photo.
   async keepResult() {
     let blob;
     const label = "Keeping the result";
-    if (await this.run(label, async (options) => { blob = await this.#wholeResult(options); })) {
+    if (await this.run(label, async (options) => { blob = await this.#wholeResult(options); }, true)) {
       await this.open(blob, this.#named("result"));
     }
   }
@@ -175,7 +181,7 @@ export class Actions {
       this.#needsHole();
       const { doc } = this.app;
       download(await encodeGray(doc.mask.map((value) => value * 255), doc.width, doc.height), this.#named("mask"));
-    });
+    }, true);
   }
 
   saveEdges() {
@@ -187,7 +193,7 @@ export class Actions {
       const part = cut(values, doc.width, hole).map((value, i) => (mask[i] ? edited[i] : value));
       paste(values, doc.width, hole, part);
       download(await encodeGray(values, doc.width, doc.height), this.#named("edges"));
-    });
+    }, true);
   }
 
   #named(what) {

@@ -75,6 +75,7 @@ const app = {
     if (!(await actions.fill())) return;
     app.hasFilled = true;
     if (isAsked && isNarrow()) app.setMode("result");
+    else if (app.mode === "edges") app.needLines();
     app.saved();
     app.show();
   },
@@ -142,10 +143,10 @@ function step(which) {
   if (!layer) return;
   actions.cancel();
   app.doc[which]();
+  app.say(which === "undo" ? "Undone." : "Done again.", "done");
   if (actions.result()) app.saved();
   else app.changed(true, { layer });
   if (app.mode === "edges") app.needLines();
-  app.say(which === "undo" ? "Undone." : "Done again.", "done");
   app.show();
 }
 
