@@ -6,6 +6,7 @@ networks is filled at half the resolution first (and so on down), and the finer 
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, cast
 
 import cv2
@@ -62,6 +63,8 @@ class EdgeConnect:
             n: m.to(self.device).to(memory_format=layout).eval().requires_grad_(False)
             for n, m in loaded.networks.items()
         }
+        # what `inpaint` runs; a copy in bf16 saves autocast's conversion of all weights at every call
+        self._fast = {n: copy.deepcopy(m).to(self.dtype) for n, m in self._networks.items()}
 
     @classmethod
     def load(
@@ -77,12 +80,12 @@ class EdgeConnect:
     @property
     def edge_generator(self) -> EdgeGenerator:
         """G1; raises InputError where the weights file has none."""
-        return cast("EdgeGenerator", self._network("edge_generator"))
+        return cast("EdgeGenerator", self._network("edge_generator", self._networks))
 
     @property
     def inpaint_generator(self) -> InpaintGenerator:
         """G2; raises InputError where the weights file has none."""
-        return cast("InpaintGenerator", self._network("inpaint_generator"))
+        return cast("InpaintGenerator", self._network("inpaint_generator", self._networks))
 
     def complete_edges(self, photo: Pixels, mask: Mask) -> Picture:
         """The photo's Canny edges with those in the hole completed by G1.
@@ -170,35 +173,34 @@ class EdgeConnect:
         for cell in cells(mask, CELL_PX):
             window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, LEAST_WINDOW_PX)
             inputs = (gray[window.slices], known[window.slices], mask[window.slices])
-            C_pred[cell.slices] = self._run(self.edge_generator, *inputs)[cell.inside(window).slices][..., 0]
+            C_pred[cell.slices] = self._run("edge_generator", *inputs)[cell.inside(window).slices][..., 0]
         return C_pred
 
     def _paint(self, photo: Picture, edge: Picture, mask: Mask, start: Picture | None) -> Picture:
         """I_pred (h,w,3) of one window; `start` is a coarser level's result."""
         if start is None:
-            return self._run(self.inpaint_generator, photo, edge, mask)
+            return self._run("inpaint_generator", photo, edge, mask)
         if self.inpaint_generator.hole_start == "smooth":
-            return self._run(self.inpaint_generator, photo, edge, mask, start)
+            return self._run("inpaint_generator", photo, edge, mask, start)
         guess, near = np.where(mask[..., None], start, photo), rim(mask, RIM_PX)
-        return np.where(near[..., None], self._run(self.inpaint_generator, guess, edge, near), guess)
+        return np.where(near[..., None], self._run("inpaint_generator", guess, edge, near), guess)
 
     @torch.no_grad()
-    def _run(self, network: torch.nn.Module, *arrays: Picture | Mask) -> Picture:
+    def _run(self, name: str, *arrays: Picture | Mask) -> Picture:
         """A generator on (h,w[,C]) arrays: (h,w,C) float32. Padding to the least size is hidden here."""
+        network = self._network(name, self._fast)
         height, width = arrays[0].shape[:2]
         padding = (0, max(LEAST_SIDE_PX - width, 0), 0, max(LEAST_SIDE_PX - height, 0))
         tensors = [F.pad(_tensor(array), padding, mode="replicate") for array in arrays]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            output = network(*(t.to(self.device, memory_format=torch.channels_last) for t in tensors))
+        output = network(*(t.to(self.device, memory_format=torch.channels_last) for t in tensors))
         picture: Picture = output[0, :, :height, :width].permute(1, 2, 0).float().cpu().numpy()
         return picture
 
-    def _network(self, name: str) -> torch.nn.Module:
-        if name not in self._networks:
-            raise InputError(
-                f"these weights hold {', '.join(self._networks)}, but the {name.replace('_', ' ')} is needed"
-            )
-        return self._networks[name]
+    def _network(self, name: str, among: dict[str, torch.nn.Module]) -> torch.nn.Module:
+        if name not in among:
+            held = ", ".join(among)
+            raise InputError(f"these weights hold {held}, but the {name.replace('_', ' ')} is needed")
+        return among[name]
 
 
 def blend(photo: Pixels, result: Pixels, mask: Mask, radius_px: float) -> Pixels:

@@ -30,16 +30,34 @@ class InstanceNorm(nn.Module):
         return F.group_norm(x, x.shape[1])
 
 
+class ReflectConv(nn.Conv2d):
+    """A convolution at stride 1 that keeps the size by reflecting the border, in its input's own type.
+
+    Autocast on a CPU would pad in float32 and convert every map twice.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, bias: bool = True
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, dilation=dilation, bias=bias)
+        self.border = (dilation * (kernel // 2),) * 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.pad(x, self.border, mode="reflect")
+        return F.conv2d(x, self.weight, self.bias, dilation=self.dilation)
+
+
 class ResidualBlock(nn.Module):
     """x + IN(conv3x3(ReLU(IN(conv3x3 dilated by 2 (x))))), reflection padded, no activation after the sum."""
 
     def __init__(self, channels: int, *, bias: bool) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _reflect_conv(channels, channels, 3, dilation=2, bias=bias),
+            ReflectConv(channels, channels, 3, dilation=2, bias=bias),
             InstanceNorm(),
             nn.ReLU(inplace=True),
-            _reflect_conv(channels, channels, 3, dilation=1, bias=bias),
+            ReflectConv(channels, channels, 3, dilation=1, bias=bias),
             InstanceNorm(),
         )
 
@@ -68,7 +86,7 @@ class Generator(nn.Module):
         super().__init__()
         w1, w2, w4 = width, 2 * width, 4 * width
         self.encoder = nn.Sequential(
-            *_layer(_reflect_conv(in_channels, w1, 7)),
+            *_layer(ReflectConv(in_channels, w1, 7)),
             *_layer(nn.Conv2d(w1, w2, 4, stride=2, padding=1)),
             *_layer(nn.Conv2d(w2, w4, 4, stride=2, padding=1)),
         )
@@ -76,7 +94,7 @@ class Generator(nn.Module):
         self.decoder = nn.Sequential(
             *_layer(nn.ConvTranspose2d(w4, w2, 4, stride=2, padding=1)),
             *_layer(nn.ConvTranspose2d(w2, w1, 4, stride=2, padding=1)),
-            _reflect_conv(w1, out_channels, 7),
+            ReflectConv(w1, out_channels, 7),
         )
         initialise(self)
         if spectral:
@@ -84,7 +102,9 @@ class Generator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+        x = x.to(next(self.parameters()).dtype)
+        if height % MULTIPLE or width % MULTIPLE:
+            x = F.pad(x, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
         out: Tensor = self.decoder(self.middle(self.encoder(x)))
         return out[..., :height, :width]
 
@@ -191,21 +211,6 @@ def _is_spectral(conv: Convolution) -> bool:
 def _matrix(conv: Convolution, weight: Tensor) -> Tensor:
     """The matrix whose largest singular value is the spectral norm: output channels x the rest."""
     return (weight.transpose(0, 1) if isinstance(conv, nn.ConvTranspose2d) else weight).flatten(1)
-
-
-def _reflect_conv(
-    in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, bias: bool = True
-) -> nn.Conv2d:
-    padding = dilation * (kernel // 2)
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel,
-        padding=padding,
-        dilation=dilation,
-        bias=bias,
-        padding_mode="reflect",
-    )
 
 
 def _layer(convolution: nn.Module) -> tuple[nn.Module, ...]:

@@ -16,7 +16,9 @@ from edgeconnect.errors import InputError
 from edgeconnect.inpaint import blend
 
 
-def _hole(shape: tuple[int, ...], top: int = 30, left: int = 40, height: int = 30, width: int = 40) -> np.ndarray:
+def _hole(
+    shape: tuple[int, ...], top: int = 30, left: int = 40, height: int = 30, width: int = 40
+) -> np.ndarray:
     mask = np.zeros(shape[:2], bool)
     mask[top : top + height, left : left + width] = True
     return mask
@@ -74,7 +76,9 @@ def test_any_size_works(model: EdgeConnect, rng: np.random.Generator, size: tupl
     assert model.complete_edges(photo, mask).shape == size
 
 
-def test_known_edges_are_scikit_image_s_and_the_hole_s_rim_is_no_edge(model: EdgeConnect, photo: np.ndarray) -> None:
+def test_known_edges_are_scikit_image_s_and_the_hole_s_rim_is_no_edge(
+    model: EdgeConnect, photo: np.ndarray
+) -> None:
     mask = _hole(photo.shape)
     edges = model.complete_edges(photo, mask)
     assert edges.dtype == np.float32 and edges.min() >= 0 and edges.max() <= 1
@@ -115,12 +119,17 @@ def test_a_deep_hole_is_filled_coarse_to_fine(
 ) -> None:
     torch.manual_seed(0)
     painter = build_network("inpaint_generator", width=8, blocks=1, hole_start=hole_start)
-    networks = {"edge_generator": build_network("edge_generator", width=8, blocks=1), "inpaint_generator": painter}
+    networks = {
+        "edge_generator": build_network("edge_generator", width=8, blocks=1),
+        "inpaint_generator": painter,
+    }
     save_weights(tmp_path / "w.safetensors", Weights(networks))
     model = EdgeConnect.load(tmp_path / "w.safetensors", precision="float32")
     sizes = []
     run = model._run
-    monkeypatch.setattr(model, "_run", lambda net, first, *rest: sizes.append(first.shape) or run(net, first, *rest))
+    monkeypatch.setattr(
+        model, "_run", lambda name, first, *rest: sizes.append(first.shape) or run(name, first, *rest)
+    )
     large = _large(photo, 5)
     mask = _hole(large.shape, 100, 150, 200, 220)
     result = model.inpaint(large, mask)
@@ -146,7 +155,9 @@ def test_a_hole_larger_than_a_cell_is_filled_everywhere(model: EdgeConnect, phot
         (lambda p, m: (p, np.ones_like(m)), "at least one known pixel"),
     ],
 )
-def test_wrong_input_is_named_in_a_sentence(model: EdgeConnect, photo: np.ndarray, change, sentence: str) -> None:
+def test_wrong_input_is_named_in_a_sentence(
+    model: EdgeConnect, photo: np.ndarray, change, sentence: str
+) -> None:
     wrong_photo, wrong_mask = change(photo, _hole(photo.shape))
     for call in (model.inpaint, model.complete_edges):
         with pytest.raises(InputError, match=sentence):
@@ -169,8 +180,13 @@ def test_wrong_edges_are_named_in_a_sentence(
         model.inpaint(photo, _hole(photo.shape), edges)
 
 
-def test_weights_without_an_inpainting_generator_still_complete_edges(tmp_path: Path, photo: np.ndarray) -> None:
-    save_weights(tmp_path / "e.safetensors", Weights({"edge_generator": build_network("edge_generator", width=8, blocks=1)}))
+def test_weights_without_an_inpainting_generator_still_complete_edges(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
+    save_weights(
+        tmp_path / "e.safetensors",
+        Weights({"edge_generator": build_network("edge_generator", width=8, blocks=1)}),
+    )
     model = EdgeConnect.load(tmp_path / "e.safetensors")
     mask = _hole(photo.shape)
     assert model.complete_edges(photo, mask).shape == mask.shape
