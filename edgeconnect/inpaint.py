@@ -24,6 +24,7 @@ from edgeconnect.regions import Box, cells, depth, hole_groups, rim
 from edgeconnect.runtime import Precision, choose_device, choose_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -48,12 +49,13 @@ class EdgeConnect:
     """An edge generator and an inpainting generator, ready to use.
 
     `edge_generator(gray, edge, mask)` and `inpaint_generator(photo, edge, mask)` are the torch modules,
-    float32.
+    float32. `before_pass`, called before each pass through a network, may raise to end a long computation.
     """
 
     def __init__(self, loaded: Weights, device: str = "auto", precision: Precision = "auto") -> None:
         """Take the networks of a weights file; see `load`."""
         keep_memory()
+        self.before_pass: Callable[[], None] = lambda: None
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.sigma = loaded.sigma
@@ -188,6 +190,7 @@ class EdgeConnect:
     @torch.no_grad()
     def _run(self, name: str, *arrays: Picture | Mask) -> Picture:
         """A generator on (h,w[,C]) arrays: (h,w,C) float32. Padding to the least size is hidden here."""
+        self.before_pass()
         network = self._network(name, self._fast)
         height, width = arrays[0].shape[:2]
         padding = (0, max(LEAST_SIDE_PX - width, 0), 0, max(LEAST_SIDE_PX - height, 0))

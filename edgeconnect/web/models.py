@@ -52,8 +52,8 @@ class Models:
 
     def _load(self, path: Path) -> EdgeConnect:
         model = EdgeConnect.load(path, device=self._device, precision=self._precision)
-        for network in (model.edge_generator, model.inpaint_generator):
-            network.register_forward_pre_hook(lambda *_: self.before_pass())
+        _ = model.edge_generator, model.inpaint_generator  # both are needed: said now, not at the first fill
+        model.before_pass = lambda: self.before_pass()
         return model
 
 
