@@ -94,6 +94,7 @@ def _add_convert(commands: Any) -> None:
         "convert", help="released .pth files, or runs' weights, into one weights file"
     )
     convert.add_argument("source", type=Path, nargs="+", metavar="DIR|FILE")
+    convert.add_argument("--note", help="kept in the file: data, licence, ...")
     convert.add_argument("--half", action="store_true", help="store 16-bit floats: half the size")
     convert.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
     convert.set_defaults(run_command=_convert)
@@ -211,6 +212,8 @@ def _convert(options: argparse.Namespace) -> int:
     from edgeconnect import weights
 
     merged = weights.gather(options.source)
+    if options.note:
+        merged.provenance["note"] = options.note
     weights.save(options.out, merged, half=options.half)
     print(f"{options.out}: {', '.join(merged.networks)}")
     return 0

@@ -133,8 +133,15 @@ class Trainer:
         generators = {
             n: averaged.get(n, network) for n, network in self.networks.items() if n.endswith("generator")
         }
-        provenance = {"stage": self.config.stage, "steps": self.step, "batch_size": self.config.batch_size}
-        return Weights(generators, self.config.sigma, provenance)
+        c = self.config
+        made = {
+            "stage": c.stage,
+            "steps": self.step,
+            "batch_size": c.batch_size,
+            "size": c.size,
+            "seed": c.seed,
+        }
+        return Weights(generators, c.sigma, dict.fromkeys(averaged, made))
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from this step, as plain containers of tensors."""

@@ -39,7 +39,9 @@ def weights_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model(weights_file: Path) -> EdgeConnect:
-    """An untrained EdgeConnect on the CPU in float32: what does not depend on training can be claimed of it."""
+    """An untrained EdgeConnect on the CPU in float32: what does not depend on training can be claimed of
+    it.
+    """
     return EdgeConnect.load(weights_file, device="cpu", precision="float32")
 
 

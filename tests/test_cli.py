@@ -38,14 +38,27 @@ def _hole_and_rest(folder: Path, name: str, result: Path) -> tuple[np.ndarray, n
 
 def test_a_photo_with_a_mask_becomes_a_whole_photo(folder: Path, weights_file: Path) -> None:
     out = folder / "out.png"
-    assert _run("inpaint", folder / "photos/a.png", "--mask", folder / "masks/a.png", "--weights", weights_file,
-                "--out", out) == 0  # fmt: skip
+    assert (
+        _run(
+            "inpaint",
+            folder / "photos/a.png",
+            "--mask",
+            folder / "masks/a.png",
+            "--weights",
+            weights_file,
+            "--out",
+            out,
+        )
+        == 0
+    )
     mask, before, after = _hole_and_rest(folder, "a", out)
     np.testing.assert_array_equal(after[~mask], before[~mask])
     assert (after[mask] != before[mask]).any()
 
 
-@pytest.mark.parametrize("boxes", [("--box", "5,6,20,10", "60,40,8,9"), ("--box", "5,6,20,10", "--box", "60,40,8,9")])
+@pytest.mark.parametrize(
+    "boxes", [("--box", "5,6,20,10", "60,40,8,9"), ("--box", "5,6,20,10", "--box", "60,40,8,9")]
+)
 def test_boxes_are_holes(folder: Path, weights_file: Path, boxes: tuple[str, ...]) -> None:
     out = folder / "out.png"
     assert _run("inpaint", folder / "photos/a.png", *boxes, "--weights", weights_file, "--out", out) == 0
@@ -57,8 +70,21 @@ def test_boxes_are_holes(folder: Path, weights_file: Path, boxes: tuple[str, ...
 
 def test_a_folder_keeps_names_and_sizes(folder: Path, weights_file: Path) -> None:
     out = folder / "out"
-    assert _run("inpaint", folder / "photos", "--mask", folder / "masks", "--weights", weights_file, "--out", out,
-                "--save-edges", folder / "edges") == 0  # fmt: skip
+    assert (
+        _run(
+            "inpaint",
+            folder / "photos",
+            "--mask",
+            folder / "masks",
+            "--weights",
+            weights_file,
+            "--out",
+            out,
+            "--save-edges",
+            folder / "edges",
+        )
+        == 0
+    )
     for name in ("a", "b"):
         mask, before, after = _hole_and_rest(folder, name, out / f"{name}.png")
         np.testing.assert_array_equal(after[~mask], before[~mask])
@@ -73,7 +99,9 @@ def test_an_edited_edge_map_changes_the_hole_alone(folder: Path, weights_file: P
     edited[20:40, 30:60] = 0
     edited[30, 32:58] = 255
     images.write_png(folder / "edited.png", edited)
-    assert _run("inpaint", *arguments, "--edges", folder / "edited.png", "--out", folder / "edited_out.png") == 0
+    assert (
+        _run("inpaint", *arguments, "--edges", folder / "edited.png", "--out", folder / "edited_out.png") == 0
+    )
     mask, _, own = _hole_and_rest(folder, "a", folder / "own.png")
     after = images.read_rgb(folder / "edited_out.png")
     np.testing.assert_array_equal(after[~mask], own[~mask])
@@ -82,19 +110,41 @@ def test_an_edited_edge_map_changes_the_hole_alone(folder: Path, weights_file: P
 
 def test_the_edges_command_writes_canny_s_lines_outside_the_hole(folder: Path, weights_file: Path) -> None:
     out = folder / "edges.png"
-    assert _run("edges", folder / "photos/a.png", "--mask", folder / "masks/a.png", "--weights", weights_file,
-                "--out", out) == 0  # fmt: skip
+    assert (
+        _run(
+            "edges",
+            folder / "photos/a.png",
+            "--mask",
+            folder / "masks/a.png",
+            "--weights",
+            weights_file,
+            "--out",
+            out,
+        )
+        == 0
+    )
     mask, before, _ = _hole_and_rest(folder, "a", out)
     expected = canny(to_gray(before), 2.0, known=~mask)
     np.testing.assert_array_equal(images.read_raw(out)[~mask] > 127, expected[~mask])
 
 
 def test_sixteen_bit_grey_with_alpha_comes_back_as_such(folder: Path, weights_file: Path) -> None:
-    deep = (images.read_rgb(folder / "photos/a.png").astype(np.uint16) * 257)
+    deep = images.read_rgb(folder / "photos/a.png").astype(np.uint16) * 257
     deep = np.dstack([deep, np.full(deep.shape[:2], 40000, np.uint16)])
     images.write_png(folder / "deep.png", deep)
-    assert _run("inpaint", folder / "deep.png", "--mask", folder / "masks/a.png", "--weights", weights_file, "--out",
-                folder / "out.png") == 0  # fmt: skip
+    assert (
+        _run(
+            "inpaint",
+            folder / "deep.png",
+            "--mask",
+            folder / "masks/a.png",
+            "--weights",
+            weights_file,
+            "--out",
+            folder / "out.png",
+        )
+        == 0
+    )
     after, mask = images.read_raw(folder / "out.png"), images.read_raw(folder / "masks/a.png") > 127
     assert after.dtype == np.uint16 and after.shape == deep.shape
     np.testing.assert_array_equal(after[~mask], deep[~mask])
@@ -104,8 +154,19 @@ def test_sixteen_bit_grey_with_alpha_comes_back_as_such(folder: Path, weights_fi
 def test_grey_photos_stay_grey(folder: Path, weights_file: Path) -> None:
     grey = images.read_rgb(folder / "photos/a.png")[..., 1]
     images.write_png(folder / "grey.png", grey)
-    assert _run("inpaint", folder / "grey.png", "--mask", folder / "masks/a.png", "--weights", weights_file, "--out",
-                folder / "out.png") == 0  # fmt: skip
+    assert (
+        _run(
+            "inpaint",
+            folder / "grey.png",
+            "--mask",
+            folder / "masks/a.png",
+            "--weights",
+            weights_file,
+            "--out",
+            folder / "out.png",
+        )
+        == 0
+    )
     with Image.open(folder / "out.png") as result:
         assert result.mode == "L"
         mask = images.read_raw(folder / "masks/a.png") > 127
@@ -138,7 +199,10 @@ def test_a_dilated_hole_is_larger_and_a_feathered_one_says_so(
         (("photos/a.png", "--box", "0,0,128,96", "--out", "o.png"), "at least one known pixel"),
         (("photos", "--mask", "lonely", "--out", "o"), "photos without a mask"),
         (("photos/a.png", "--mask", "masks/a.png", "--edges", "masks/b.png", "--out", "o.png"), "b.png"),
-        (("photos/a.png", "--mask", "masks/a.png", "--weights", "none", "--out", "o.png"), "none: no such weights"),
+        (
+            ("photos/a.png", "--mask", "masks/a.png", "--weights", "none", "--out", "o.png"),
+            "none: no such weights",
+        ),
         (("photos/a.png", "--mask", "masks/a.png", "--device", "abacus", "--out", "o.png"), "abacus"),
     ],
 )
@@ -200,7 +264,14 @@ def test_the_demo_fills_four_sample_photos(
 def test_another_photo_s_edges_give_the_hole_its_structure(folder: Path, weights_file: Path) -> None:
     other = np.ascontiguousarray(images.resize(images.read_rgb(folder / "photos/a.png")[::-1], 80, 100))
     images.write_png(folder / "other.png", other)
-    arguments = ("inpaint", folder / "photos/a.png", "--mask", folder / "masks/a.png", "--weights", weights_file)
+    arguments = (
+        "inpaint",
+        folder / "photos/a.png",
+        "--mask",
+        folder / "masks/a.png",
+        "--weights",
+        weights_file,
+    )
     used, out = folder / "used.png", folder / "out.png"
     assert _run(*arguments, "--edges-from", folder / "other.png", "--save-edges", used, "--out", out) == 0
     mask, before, _ = _hole_and_rest(folder, "a", out)
@@ -219,8 +290,20 @@ def test_told_polarity_of_an_edge_map_is_not_guessed(
     crowded[:, ::2] = True
     crowded[::3] = True  # more line than paper: a guess would turn it round
     images.write_png(folder / "crowded.png", crowded)
-    arguments = ("inpaint", folder / "photos/a.png", "--mask", folder / "masks/a.png", "--weights", weights_file,
-                 "--edges", folder / "crowded.png", "--save-edges", folder / "used.png", "--out", folder / "o.png")  # fmt: skip
+    arguments = (
+        "inpaint",
+        folder / "photos/a.png",
+        "--mask",
+        folder / "masks/a.png",
+        "--weights",
+        weights_file,
+        "--edges",
+        folder / "crowded.png",
+        "--save-edges",
+        folder / "used.png",
+        "--out",
+        folder / "o.png",
+    )
     for polarity, expected in (("white", crowded), ("black", ~crowded), ("guess", ~crowded)):
         assert _run(*arguments, "--edges-polarity", polarity) == 0
         np.testing.assert_array_equal(images.read_raw(folder / "used.png") > 127, expected)

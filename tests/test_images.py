@@ -359,7 +359,9 @@ def test_files_that_are_no_pictures_are_named_for_what_they_are(rng, tmp_path):
 def test_more_pixels_than_the_limit_are_refused_before_decoding(tmp_path, monkeypatch, limit):
     Image.new("L", (100, 100)).save(tmp_path / "a.png")
     monkeypatch.setattr(images, "MAX_PIXELS", limit)
-    with pytest.raises(InputError, match=r"a\.png: expected at most 0(\.\d+)? megapixels, got.*(100x100|10000)"):
+    with pytest.raises(
+        InputError, match=r"a\.png: expected at most 0(\.\d+)? megapixels, got.*(100x100|10000)"
+    ):
         read_rgb(tmp_path / "a.png")
 
 
