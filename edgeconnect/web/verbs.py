@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from skimage import data
@@ -79,7 +79,7 @@ def edges(desk: Desk, fields: Fields) -> Response:
     if (borrowed := _borrowed(fields, task, model.sigma)) is not None:
         lines = np.where(mask, borrowed[window.slices], lines)
     pixels = np.rint(lines[box.inside(window).slices] * 255).astype(np.uint8)
-    return _png(encode_png(pixels, None, "edges")[0], box, task)
+    return _png(_encode(pixels), box, task)
 
 
 def inpaint(desk: Desk, fields: Fields) -> Response:
@@ -96,7 +96,7 @@ def inpaint(desk: Desk, fields: Fields) -> Response:
     result[inner] = filled
     alpha = None if task.photo.alpha is None else task.photo.alpha[box.slices]
     pixels = as_stored(result[box.slices], task.photo.is_gray, alpha)
-    return _png(encode_png(pixels, task.photo.icc_profile, "result")[0], box, task)
+    return _png(_encode(pixels, task.photo.icc_profile), box, task)
 
 
 def keep_photo(desk: Desk, fields: Fields) -> Response:
@@ -110,7 +110,7 @@ def kept_photo(desk: Desk, photo_id: str) -> Response:
     """A kept photo as PNG."""
     photo = desk.photos.get(photo_id)
     pixels = as_stored(photo.rgb, photo.is_gray, photo.alpha)
-    return Response(encode_png(pixels, photo.icc_profile, "photo")[0], media_type="image/png")
+    return Response(_encode(pixels, photo.icc_profile), media_type="image/png")
 
 
 def repaired_mask(desk: Desk, fields: Fields) -> Response:
@@ -120,14 +120,14 @@ def repaired_mask(desk: Desk, fields: Fields) -> Response:
     polarity = fields.choice("mask_polarity", MASK_POLARITIES)
     mask, notes = masks.repair(fields.picture("mask", images.read_raw), size, polarity)
     task = Task(photo_id, photo, mask, _whole(size), notes)
-    return _png(encode_png(mask.astype(np.uint8) * np.uint8(255), None, "mask")[0], task.window, task)
+    return _png(_encode(mask.astype(np.uint8) * np.uint8(255)), task.window, task)
 
 
 @cache
 def sample(name: str) -> bytes:
     """One of scikit-image's sample photos as PNG."""
     pixels = np.asarray(SAMPLES[name](), np.uint8)  # type: ignore[no-untyped-call]
-    return encode_png(pixels, None, name)[0]
+    return _encode(pixels)
 
 
 def surroundings(mask: Mask) -> Box:
@@ -243,6 +243,11 @@ def _corners(text: str) -> tuple[int, int, int, int]:
 
 def _whole(size: tuple[int, ...]) -> Box:
     return Box(0, 0, size[0], size[1])
+
+
+def _encode(pixels: NDArray[np.unsignedinteger[Any]], icc_profile: bytes | None = None) -> bytes:
+    """A PNG file, quickly: somebody waits for it."""
+    return encode_png(pixels, icc_profile, "picture", level=2)[0]
 
 
 def _png(content: bytes, box: Box, task: Task) -> Response:
