@@ -171,8 +171,9 @@ def saved(page: Page, what: str) -> np.ndarray:
     with page.expect_download() as download:
         page.click(f"#save-{what}")
     assert download.value.suggested_filename == f"coffee_{what}.png"
-    picture = np.asarray(Image.open(download.value.path()).convert("RGB"))
-    return picture if what == "result" else picture[..., 0]
+    picture = np.asarray(Image.open(download.value.path()))
+    assert picture.shape == ((400, 600, 3) if what == "result" else (400, 600))
+    return picture
 
 
 def mask() -> np.ndarray:
