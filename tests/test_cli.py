@@ -308,3 +308,25 @@ def test_told_polarity_of_an_edge_map_is_not_guessed(
         assert _run(*arguments, "--edges-polarity", polarity) == 0
         np.testing.assert_array_equal(images.read_raw(folder / "used.png") > 127, expected)
         assert ("edge map read as" in capsys.readouterr().err) == (polarity == "guess")
+
+
+def test_serve_listens_on_this_machine_alone_unless_told(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = pytest.importorskip("edgeconnect.web.server", reason="the extra `web` is not installed")
+    served = []
+    monkeypatch.setattr(
+        server, "serve", lambda models, *where, names: served.append((models.names, *where, names))
+    )
+    assert _run("serve", "--weights", weights_file) == 0
+    assert (
+        _run(
+            "serve", "--weights", weights_file, "--host", "0.0.0.0", "--port", "80", "--allow-host", "box.lab"
+        )
+        == 0
+    )
+    assert served[0][0][0] == "small" and served[0][1:] == ("127.0.0.1", 7860, [])
+    assert served[1][1:] == ("0.0.0.0", 80, ["box.lab"])
+    assert "http://127.0.0.1:7860/" in capsys.readouterr().out
+    assert _run("serve", "--weights", "none") == 1
+    assert "none: no such weights" in capsys.readouterr().err

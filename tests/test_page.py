@@ -343,3 +343,34 @@ def test_every_control_has_a_name_and_nothing_sticks_out(page: Page) -> None:
     assert unnamed == 0 and width[0] <= width[1]
     fill = page.locator("#fill").bounding_box()
     assert fill and page.viewport_size and fill["y"] + fill["height"] <= page.viewport_size["height"]
+
+
+@pytest.mark.parametrize("page", [(390, 780)], indirect=True, ids=["phone"])
+def test_one_finger_draws_and_two_zoom_without_drawing(page: Page) -> None:
+    file, _ = photo_file()
+    page.set_input_files("#open", file)
+    says(page, "600 × 400 pixels")
+    box = page.locator("#edit").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        where = [{"x": px, "y": py, "id": number} for number, (px, py) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
+
+    touch("touchStart", (x - 40, y))
+    touch("touchStart", (x - 40, y), (x + 40, y))
+    for reach in (60, 80, 120):
+        touch("touchMove", (x - reach, y), (x + reach, y))
+    touch("touchEnd")
+    playwright.expect(page.locator("#undo")).to_be_disabled()
+    touch("touchStart", (x, y))
+    touch("touchMove", (x + 60, y))
+    touch("touchEnd")
+    playwright.expect(page.locator("#undo")).to_be_enabled()
+    rows, columns = np.nonzero(saved(page, "mask") > 127)
+    brush_px, fitted = 36, 0.96 * box["width"] / 600
+    height_px = (rows.max() - rows.min() + 1) * fitted  # on the screen, were it not zoomed in
+    assert brush_px / height_px == pytest.approx(3, abs=0.5)  # fingers went from 80 to 240 px apart
+    assert abs(rows.mean() - 200) < 8 and columns.max() - columns.min() > rows.max() - rows.min()
