@@ -110,7 +110,7 @@ def _thresholded(values: Channel, notes: list[str]) -> Mask:
 
 def _note_between(values: Channel, notes: list[str]) -> None:
     """Say how many pixels are neither black nor white."""
-    if share := share_between(values):
+    if (share := share_between(values)) >= 0.0005:
         notes.append(f"{share:.2%} of the pixels are in between (JPEG fringe, soft brush): cut at half")
 
 
