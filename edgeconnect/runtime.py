@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from edgeconnect.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Precision = Literal["auto", "float32", "bf16"]
 
@@ -32,6 +38,27 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
     if precision == "auto":
         return torch.bfloat16 if _has_fast_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def compile_network(network: nn.Module, device: torch.device) -> None:
+    """Let `network` compile itself for each size and mode that it is called with, in place.
+
+    Raises InputError where the CPU's code would have to be compiled by a C++ compiler that is not there.
+    """
+    options: dict[str, str | int | bool] = {}
+    if device.type == "cpu":
+        if cpp_compiler() is None:
+            raise InputError("compiling for the CPU needs a C++ compiler: install g++, or name one in CXX")
+        if torch.backends.cpu.get_cpu_capability() == "AVX512":
+            # GCC 12 at -O3 gets PyTorch's 512-bit transposition of bfloat16 wrong: gradients become nan
+            options["cpp.simdlen"] = 256
+    network.compile(dynamic=False, options=options)
+
+
+def cpp_compiler() -> str | None:
+    """The C++ compiler that torch.compile would use for the CPU, or None where there is none."""
+    default = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    return shutil.which(os.environ.get("CXX", default))
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 from edgeconnect.checkpoint import Weights, build_network
 from edgeconnect.distributed import Ranks, parallel
 from edgeconnect.errors import InputError, NonFiniteLossError
-from edgeconnect.runtime import choose_dtype
+from edgeconnect.runtime import choose_dtype, compile_network
 from edgeconnect.stages import EdgeStage, InpaintStage, JointStage
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class Trainer:
     ) -> None:
         self.config, self.device, self.step, self.ranks = config, device, 0, ranks or Ranks()
         self.dtype = choose_dtype(device, config.precision)
-        # channels last pays on GPUs alone: the CPU's backward kernels of the norms are slower in it
-        self.channels_last = device.type == "cuda"
+        # on the CPU it pays when compiled alone: PyTorch's own backward of the norms is slower in it
+        self.channels_last = device.type == "cuda" or config.compile
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         self.networks = {
             name: network.to(device).to(memory_format=layout) for name, network in networks.items()
@@ -95,8 +95,9 @@ class Trainer:
         }
         self.optimizers = {"g": self._adam(self.stage.generators), "d": self._adam(self.stage.discriminators)}
         if config.compile:
-            for network in [*trained, *([features] if features else [])]:
-                network.compile()
+            # the rest is convolutions, which compiling leaves as they are
+            for generator in self.stage.generators.values():
+                compile_network(generator.get_submodule("net"), device)
         self.predict = parallel(self.stage.predict, self.stage.generators, self.ranks)
         self.d_losses = parallel(self.stage.d_losses, self.stage.discriminators, self.ranks)
 
