@@ -134,7 +134,7 @@ class TrainConfig(BaseModel):
         "auto", description="bf16 autocast; auto: where hardware has it"
     )
     compile: bool = Field(
-        False, description="torch.compile the networks: a minute at the start, faster steps after"
+        False, description="torch.compile the generators: a minute at the start, faster steps after"
     )
     threads: int = Field(0, ge=0, description="CPU threads of the training process (0: PyTorch's choice)")
 

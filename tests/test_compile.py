@@ -20,16 +20,16 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-def make(folder: Path, *, compile: bool) -> Trainer:
+def make(folder: Path, *, compile: bool = False, precision: str = "bf16") -> Trainer:
     # from 32 channels and 128 pixels on, kernels work in the tiles that a compiler got wrong
-    config = tiny_config(folder, "edge", width=32, size=128, precision="bf16", compile=compile)
+    config = tiny_config(folder, "edge", width=32, size=128, precision=precision, compile=compile)
     return Trainer(config, build_networks(config), None, CPU)
 
 
-def generator_gradients(trainer: Trainer) -> dict[str, torch.Tensor]:
-    networks = trainer.stage.generators.items()
+def generator_gradients(trainer: Trainer) -> list[torch.Tensor]:
+    parameters = trainer.stage.generators["edge_generator"].parameters()
     # a bias before an instance norm changes nothing: its gradient is rounding alone
-    return {k: p.grad.clone() for _, g in networks for k, p in g.named_parameters() if p.dim() > 1}
+    return [p.grad.clone() for p in parameters if p.dim() > 1]
 
 
 def relative(value: torch.Tensor, reference: torch.Tensor) -> float:
@@ -42,15 +42,16 @@ def relative(value: torch.Tensor, reference: torch.Tensor) -> float:
 def test_compiled_training_follows_eager_training_and_goes_on_bit_for_bit_after_a_resume(
     tmp_path: Path,
 ) -> None:
-    eager, compiled = (make(tmp_path, compile=compiled) for compiled in (False, True))
+    exact, eager, compiled = make(tmp_path, precision="float32"), make(tmp_path), make(tmp_path, compile=True)
+    exact.train_step(made_up_batch(size=128, seed=0))
     for step in range(4):
         batch = made_up_batch(size=128, seed=step)
         expected, found = eager.train_step(batch), compiled.train_step(batch)
-        assert all(math.isclose(found[n], expected[n], rel_tol=0.02, abs_tol=1e-4) for n in expected)
-        if step == 0:  # later on, Adam has divided tiny gradients by their size
-            reference, gradients = generator_gradients(eager), generator_gradients(compiled)
-            # the deepest weights' gradients have passed through forty roundings to 8 bits
-            assert all(relative(gradients[name], reference[name]) < 0.2 for name in reference)
+        assert all(math.isclose(found[n], expected[n], rel_tol=0.01, abs_tol=1e-4) for n in expected)
+        if step == 0:
+            # no farther from float32's than eager bf16's are, though each passes through dozens of roundings
+            gradients = zip(*map(generator_gradients, (exact, eager, compiled)), strict=True)
+            assert all(relative(c, x) < 1.3 * relative(e, x) + 1e-3 for x, e, c in gradients)
         if step == 1:
             state = copy.deepcopy(compiled.state())
     resumed = make(tmp_path, compile=True)
