@@ -95,6 +95,9 @@ def _add_convert(commands: Any) -> None:
     )
     convert.add_argument("source", type=Path, nargs="+", metavar="DIR|FILE")
     convert.add_argument("--note", help="kept in the file: data, licence, ...")
+    convert.add_argument(
+        "--edge-threshold", type=float, metavar="P", help="make edges nearly binary around P"
+    )
     convert.add_argument("--half", action="store_true", help="store 16-bit floats: half the size")
     convert.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
     convert.set_defaults(run_command=_convert)
@@ -212,6 +215,8 @@ def _convert(options: argparse.Namespace) -> int:
     from edgeconnect import weights
 
     merged = weights.gather(options.source)
+    if options.edge_threshold:
+        weights.sharpen_edges(merged, options.edge_threshold)
     if options.note:
         merged.provenance["note"] = options.note
     weights.save(options.out, merged, half=options.half)

@@ -61,7 +61,7 @@ def _train(options: argparse.Namespace) -> int:
 
         def on_step(report: dict[str, Any]) -> None:
             if not bar.n:  # a resumed run's speed does not count the steps before
-                bar.initial = bar.n = report["step"] - 1
+                bar.initial = bar.n = bar.last_print_n = report["step"] - 1
             bar.update(report["step"] - bar.n)
             bar.set_postfix_str(f"{report['images_per_s']} images/s", refresh=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from edgeconnect.checkpoint import Weights, load_weights, save_weights
 from edgeconnect.downloads import Download
@@ -13,6 +13,8 @@ from edgeconnect.released import read_released
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from edgeconnect.generators import EdgeGenerator
 
 VARIABLE = "EDGECONNECT_WEIGHTS"
 DEFAULT = "default"
@@ -83,6 +85,17 @@ def gather(sources: Sequence[Path]) -> Weights:
     if merged is None:
         raise InputError("expected a folder of released .pth files, weights files or runs, got none")
     return merged
+
+
+def sharpen_edges(weights: Weights, threshold: float) -> None:
+    """Make the edge generator's output nearly binary around `threshold`, in place; see
+    EdgeGenerator.sharpen.
+    """
+    generator = weights.networks.get("edge_generator")
+    if generator is None or not 0 < threshold < 1:
+        raise InputError(f"expected an edge generator and a threshold between 0 and 1, got {threshold}")
+    cast("EdgeGenerator", generator).sharpen(threshold)
+    weights.provenance["edge_threshold"] = threshold
 
 
 def save(path: Path, weights: Weights, *, half: bool = False) -> None:

@@ -38,7 +38,7 @@ ARROWS = {
     "downloads": "",
     "checkpoint": "generators networks",
     "released": "checkpoint networks",
-    "weights": "checkpoint downloads released",
+    "weights": "checkpoint downloads generators released",
     # training
     "config": "",
     "runs": "checkpoint config",

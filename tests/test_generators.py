@@ -171,3 +171,16 @@ def test_the_smooth_fill_takes_any_size_even_without_a_known_pixel(height: int, 
 def test_a_constant_photo_is_filled_with_its_constant() -> None:
     photo, mask = torch.full((1, 3, 40, 40), 0.3), F.pad(torch.ones(1, 1, 20, 20), (10, 10, 10, 10))
     torch.testing.assert_close(harmonic_fill(photo * (1 - mask), mask), photo)
+
+
+def test_a_sharpened_edge_generator_draws_the_same_lines_without_shades() -> None:
+    torch.manual_seed(0)
+    generator = EdgeGenerator(8, 1, spectral=False).eval()
+    inputs = [torch.rand(1, 1, 32, 32) for _ in range(3)]
+    with torch.no_grad():
+        soft = generator(*inputs)
+        generator.sharpen(0.4)
+        steep = generator(*inputs)
+    odds = (soft / (1 - soft)) / (0.4 / 0.6)
+    torch.testing.assert_close(steep, odds**8 / (1 + odds**8), atol=1e-4, rtol=1e-3)
+    assert torch.equal(steep > 0.5, soft > 0.4)
