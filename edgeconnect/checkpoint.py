@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from edgeconnect.errors import InputError
 from edgeconnect.generators import EdgeGenerator, InpaintGenerator
@@ -64,7 +64,7 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
         "sigma": str(weights.sigma),
         "provenance": json.dumps(weights.provenance),
     }
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+    write_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
 
 
 def load_weights(path: Path) -> Weights:
@@ -134,7 +134,7 @@ def load_pickle(path: Path) -> Any:
         raise InputError(f"{path}: expected a PyTorch file of tensors, got {reason}") from None
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a temporary file beside `path`, then rename it: the file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
