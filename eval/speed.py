@@ -1,284 +1,209 @@
-"""How fast, against plain float32: `python -m eval.speed [canny] [train] [infer] [large]`.
+"""How fast the package is against plain code: ratios of what is measured in turns, `python -m eval.speed`.
 
-Every comparison is interleaved (one of each in turn), what allocator settings touch in processes of their
-own, and printed as a ratio of medians: seconds change with the machine and its other work, ratios hardly.
+Other programs on the machine disturb both sides of a ratio alike, because they take turns: run for run.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from skimage import feature
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
 
+from edgeconnect import demo
+from edgeconnect.edges import canny, to_gray
 from edgeconnect.errors import InputError
+from edgeconnect.images import list_images, read_rgb, resize
+from edgeconnect.provenance import versions
+from eval.contenders import PAPER_WIDTH, Contender, Turn, filling, filling_all, inference, training
 from eval.tables import write_json_lines
 
-Row = dict[str, Any]
-SIZES = (256, 512, 1024)
+SIDE_PX, BATCH = 256, 4
+INFERENCE = {256: (1.8, 2.3), 512: (2.7, 3.3), 1024: (3.5, 4.5)}  # size in px: ratio wanted, ratio aimed at
+LARGE, SMALL, HOLE_PX = (4000, 6000), (1000, 1000), 200
 
 
-def canny(runs: int) -> list[Row]:
-    """edges.canny against skimage.feature.canny on sample photos at 256x256, sigma 2, one thread."""
-    import cv2
-    from skimage import feature
+@dataclass(frozen=True)
+class Row:
+    """One comparison: both sides' median seconds, and the median of the runs' own ratios, theirs / ours."""
 
-    from edgeconnect import edges, masks
-    from edgeconnect.demo import samples
+    what: str
+    seconds: float
+    reference_seconds: float
+    ratio: float
+    wanted: str
+    note: str
 
-    cv2.setNumThreads(1)
-    rng = np.random.default_rng(0)
-    pairs = [(edges.to_gray(photo), ~masks.strokes(rng, 256, 256, (0.1, 0.4))) for _, photo, _ in samples()]
-    rows = []
-    for name, hidden in (("all pixels", False), ("known pixels alone", True)):
-        times: dict[str, list[float]] = {"plain": [], "ours": []}
-        differing = 0
-        for gray, known in pairs * runs:
-            mask = known if hidden else None
-            seconds, truth = _timed(lambda g=gray, m=mask: feature.canny(g, 2.0, mask=m))
-            times["plain"].append(seconds)
-            seconds, found = _timed(lambda g=gray, m=mask: edges.canny(g, 2.0, known=m))
-            times["ours"].append(seconds)
-            differing += int((truth != found).sum())
-        rows.append(
-            _row(f"canny, {name}", times, note=f"{differing} differing pixels of {len(pairs) * runs * 65536}")
+    @classmethod
+    def of(cls, what: str, ours: Sequence[float], theirs: Sequence[float], wanted: str, note: str) -> Row:
+        """The row for the seconds of runs that took turns."""
+        ratio = statistics.median(t / o for o, t in zip(ours, theirs, strict=True))
+        return cls(what, statistics.median(ours), statistics.median(theirs), ratio, wanted, note)
+
+
+def canny_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Edges at sigma 2 of 256x256 photos against scikit-image's, without and with a hole."""
+    grays = [to_gray(photo) for photo in _photos(options.photos)]
+    known = np.ones((SIDE_PX, SIDE_PX), bool)
+    known[64:192, 80:170] = False
+    for name, mask in (("canny, whole photo", None), ("canny, known pixels", known)):
+        ours, plain, differing = [], [], 0
+        for _ in range(options.runs):
+            for gray in grays:
+                seconds, found = _timed(canny, gray, 2.0, mask)
+                plain_seconds, expected = _timed(feature.canny, gray, 2.0, mask=mask)
+                ours.append(seconds)
+                plain.append(plain_seconds)
+                differing += int((found != expected).sum())
+        yield Row.of(name, ours, plain, ">= 3", f"{differing} pixels differ in {len(grays)} photos")
+
+
+def train_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """A training step of stage inpaint, batch 4 at 256x256, paper width, eager and compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+        features = Path(folder) / "vgg19.pth"
+        layers = nn.ModuleDict({"features": make_layers(cfgs["E"], batch_norm=False)})
+        torch.save(layers.state_dict(), features)
+        sizes = (str(features), SIDE_PX, BATCH, PAPER_WIDTH)
+        for kind in ("shipped", "compiled"):
+            with _processes(options, (training, kind, *sizes), (training, "plain", *sizes)) as contenders:
+                ours, plain = _take_turns(contenders, options.runs)
+            note = f"{_gigabytes(ours)} GB; plain {_gigabytes(plain)} GB"
+            yield Row.of(f"training step, {kind}", _seconds(ours), _seconds(plain), ">= 2.2 (aim 3)", note)
+
+
+def infer_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Both generators at paper width, in the precision chosen for this CPU and in float32."""
+    for size, (wanted, aim) in INFERENCE.items():
+        works = [(inference, kind, size, PAPER_WIDTH) for kind in ("auto", "float32", "plain")]
+        with _processes(options, *works) as contenders:
+            fast, exact, plain = _take_turns(contenders, options.runs)
+        theirs, memory = _seconds(plain), f"plain {_gigabytes(plain)} GB"
+        yield Row.of(
+            f"inference {size}",
+            _seconds(fast),
+            theirs,
+            f">= {wanted} (aim {aim})",
+            f"{_gigabytes(fast)} GB; {memory}",
         )
+        yield Row.of(
+            f"inference {size}, float32", _seconds(exact), theirs, "", f"{_gigabytes(exact)} GB; {memory}"
+        )
+
+
+def large_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """A 24-megapixel photo against one of 1 megapixel, each with one hole of 200x200."""
+    works = [(filling, options.weights, *size, HOLE_PX) for size in (LARGE, SMALL)]
+    with _processes(options, *works) as contenders:
+        large, small = _take_turns(contenders, options.runs)
+    note = f"{_gigabytes(large)} GB (wanted: 2.5 at most); 1 megapixel {_gigabytes(small)} GB"
+    yield Row.of("hole in 24 MP against 1 MP", _seconds(large), _seconds(small), ">= 0.77 (1 / 1.3)", note)
+
+
+def rounding_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """bf16 against float32 with trained weights: time, and how far the pictures are apart."""
+    photos = _photos(options.photos)
+    works = [(filling_all, options.weights, precision, photos) for precision in ("bf16", "float32")]
+    with _processes(options, *works) as contenders:
+        fast, exact = _take_turns(contenders, options.runs)
+    gap = np.abs(fast[0].result - exact[0].result)
+    note = f"of 1, in the holes of {len(photos)} photos: largest {gap.max():.3f}, mean {gap.mean():.5f}"
+    yield Row.of("bf16 against float32", _seconds(fast), _seconds(exact), "", note)
+
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "canny": canny_rows,
+    "train": train_rows,
+    "infer": infer_rows,
+    "rounding": rounding_rows,
+    "large": large_rows,
+}
+
+
+def speed(options: argparse.Namespace) -> list[Row]:
+    """The rows of the chosen sections, printed as they come."""
+    names = list(SECTIONS) if options.section == "all" else [options.section]
+    rows = []
+    for name in names:
+        for row in SECTIONS[name](options):
+            rows.append(row)
+            seconds = f"{row.seconds:9.4f} {row.reference_seconds:9.4f} {row.ratio:6.2f}"
+            print(f"{row.what:28} {seconds}  {row.wanted:18} {row.note}", flush=True)
     return rows
 
 
-def train(runs: int) -> list[Row]:
-    """A step of stage `inpaint`, paper width, 256x256, batch 4, random VGG-19 features."""
-    with tempfile.TemporaryDirectory() as folder:
-        features = Path(folder) / "vgg19.pth"
-        _made_up_vgg19(features)
-        times = _alternate("train", ("plain", "shipped", "shipped+compile"), runs, str(features))
-    return [
-        _row(f"training step, {name}", {"plain": times["plain"], "ours": times[name]})
-        for name in ("shipped", "shipped+compile")
-    ]
+@contextmanager
+def _processes(options: argparse.Namespace, *works: tuple[Any, ...]) -> Iterator[list[Contender]]:
+    """A Contender for each work (how to prepare it, and with what), warmed up."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(Contender(*work, threads=options.threads)) for work in works]
 
 
-def infer(runs: int) -> list[Row]:
-    """Both stages, paper width, over a whole square photo; and what bf16 changes in the shipped weights'
-    pictures.
-    """
-    rows = []
-    for size in SIZES:
-        times = _alternate("infer", ("plain", "shipped", "float32"), runs, str(size))
-        rows += [
-            _row(f"both stages at {size}, {name}", {"plain": times["plain"], "ours": times[name]})
-            for name in ("shipped", "float32")
-        ]
-    return [*rows, _bf16_difference()]
+def _take_turns(contenders: Sequence[Contender], runs: int) -> list[list[Turn]]:
+    """Each contender's turns: first, second, ..., first, second, ..."""
+    rounds = [[contender.turn() for contender in contenders] for _ in range(runs)]
+    return [list(turns) for turns in zip(*rounds, strict=True)]
 
 
-def large(runs: int) -> list[Row]:
-    """The same 200x200 hole in a 24-megapixel photo against one in a 1-megapixel photo."""
-    times = _alternate("large", ("1 megapixel", "24 megapixels"), runs, "")
-    peak = max(_PEAKS["24 megapixels"])
-    row = _row("200x200 hole", {"plain": times["1 megapixel"], "ours": times["24 megapixels"]})
-    return [{**row, "ratio": 1 / row["ratio"], "note": f"24 against 1 megapixel; peak memory {peak:.2f} GB"}]
+def _seconds(turns: Sequence[Turn]) -> list[float]:
+    return [turn.seconds for turn in turns]
 
 
-BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
-    "canny": canny,
-    "train": train,
-    "infer": infer,
-    "large": large,
-}
-_PEAKS: dict[str, list[float]] = {}
+def _gigabytes(turns: Sequence[Turn]) -> str:
+    return f"{max(turn.peak_bytes for turn in turns) / 1e9:.1f}"
 
 
-def _train_seconds(variant: str, features: str) -> list[float]:
-    import torch
-
-    from edgeconnect.batch import Batch, luminance
-    from edgeconnect.config import TrainConfig
-    from edgeconnect.trainer import Trainer, build_networks
-    from edgeconnect.vgg import load_features
-
-    _as(variant)
-    precision = "float32" if variant == "plain" else "auto"
-    config = TrainConfig(
-        stage="inpaint", photos=Path("-"), run=Path("-"), batch_size=4, device="cpu", precision=precision,
-        compile=variant.endswith("compile"),
-    )  # fmt: skip
-    trainer = Trainer(config, build_networks(config), load_features(Path(features)), torch.device("cpu"))
-    photo = torch.rand(4, 3, 256, 256)
-    mask = torch.zeros(4, 1, 256, 256)
-    mask[..., 64:192, 64:192] = 1
-    batch = Batch(photo, luminance(photo), (torch.rand_like(mask) > 0.9).float(), mask)
-    trainer.train_step(batch)
-    return [_timed(lambda: trainer.train_step(batch))[0] for _ in range(3)]
+def _timed(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, Any]:
+    before = time.perf_counter()
+    result = function(*arguments, **options)
+    return time.perf_counter() - before, result
 
 
-def _infer_seconds(variant: str, size: str) -> list[float]:
-    import torch
-
-    from edgeconnect.batch import composite
-
-    _as(variant)
-    gray, edge, mask = (np.random.default_rng(0).random((3, int(size), int(size)), np.float32) > 0.8).astype(
-        np.float32
-    )
-    photo = np.stack([gray] * 3, axis=2)
-    if variant != "plain":
-        model = _paper_sized(precision="auto" if variant == "shipped" else "float32")
-
-        def both() -> Any:
-            C_pred = model._run("edge_generator", gray, edge, mask)[..., 0]
-            return model._run("inpaint_generator", photo, np.where(mask > 0, C_pred, edge), mask)
-    else:
-        from edgeconnect.generators import EdgeGenerator, InpaintGenerator
-
-        G1, G2 = EdgeGenerator(spectral=False).eval(), InpaintGenerator().eval()
-        planes = [torch.from_numpy(plane)[None, None] for plane in (gray, edge, mask)]
-        colours = torch.from_numpy(photo).permute(2, 0, 1)[None].contiguous()
-
-        @torch.no_grad()
-        def both() -> Any:
-            return G2(colours, composite(planes[1], G1(*planes), planes[2]), planes[2])
-
-    both()
-    return [_timed(both)[0] for _ in range(3)]
+def _photos(folder: Path | None) -> list[np.ndarray]:
+    """Photos of 256x256: a folder's, or four of scikit-image's."""
+    if folder is None:
+        return [photo for _, photo, _ in demo.samples()]
+    return [resize(read_rgb(path), SIDE_PX, SIDE_PX) for path in list_images(folder)]
 
 
-def _large_seconds(variant: str, _: str) -> list[float]:
-    import cv2
-    from skimage import data
-
-    width, height = (1200, 834) if variant.startswith("1 ") else (6000, 4000)
-    photo = cv2.resize(data.astronaut(), (width, height))
-    mask = np.zeros((height, width), bool)
-    mask[300:500, 400:600] = True
-    model = _paper_sized(precision="auto")
-    model.inpaint(photo, mask)
-    return [_timed(lambda: model.inpaint(photo, mask))[0] for _ in range(3)]
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m eval.speed", description=__doc__)
+    parser.add_argument("section", nargs="?", default="all", choices=("all", *SECTIONS))
+    parser.add_argument("--runs", type=int, default=7, metavar="N", help="turns of each side (default: 7)")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="of PyTorch (0: its own choice)")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="(default: scikit-image's samples)")
+    parser.add_argument("--weights", metavar="FILE", help="for rounding and large (default: as shipped)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write settings and rows as JSON lines")
+    return parser
 
 
-_WORK = {"train": _train_seconds, "infer": _infer_seconds, "large": _large_seconds}
-
-
-def _as(variant: str) -> None:
-    """Make this process compute as shipped, or plainly: no allocator settings, PyTorch's instance norm."""
-    from torch.nn import functional as F
-
-    from edgeconnect import networks
-    from edgeconnect.memory import keep_memory
-
-    if variant == "plain":
-        networks.InstanceNorm.forward = lambda self, x: F.instance_norm(x)  # type: ignore[method-assign]
-    else:
-        keep_memory()
-
-
-def _paper_sized(precision: str) -> Any:
-    from edgeconnect.checkpoint import Weights, build_network
-    from edgeconnect.inpaint import EdgeConnect
-
-    networks = {n: build_network(n, spectral=False) for n in ("edge_generator", "inpaint_generator")}
-    return EdgeConnect(Weights(networks), "cpu", precision)  # type: ignore[arg-type]
-
-
-def _bf16_difference() -> Row:
-    """The largest and mean difference in the holes of the sample photos, shipped weights, bf16 against
-    float32.
-    """
-    from edgeconnect import EdgeConnect
-    from edgeconnect.demo import samples
-
-    exact, fast = (EdgeConnect.load(device="cpu", precision=p) for p in ("float32", "bf16"))
-    values = [
-        np.abs(exact.inpaint(p, m)[m] / 255 - fast.inpaint(p, m)[m] / 255).ravel() for _, p, m in samples()
-    ]
-    difference = np.concatenate(values)
-    note = f"largest {difference.max():.3f}, mean {difference.mean():.4f} of 1, in the sample photos' holes"
-    return {"what": "bf16 against float32, shipped weights", "note": note}
-
-
-def _alternate(work: str, variants: tuple[str, ...], runs: int, argument: str) -> dict[str, list[float]]:
-    """Seconds of each variant, each in `runs` processes of its own, in turn."""
-    times: dict[str, list[float]] = {variant: [] for variant in variants}
-    for _ in range(runs):
-        for variant in variants:
-            command = [sys.executable, "-m", "eval.speed", "--work", work, variant, argument]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            result = json.loads(output.splitlines()[-1])
-            times[variant].append(min(result["seconds"]))
-            _PEAKS.setdefault(variant, []).append(result["peak_gb"])
-    return times
-
-
-def _row(what: str, times: dict[str, list[float]], note: str = "") -> Row:
-    plain, ours = statistics.median(times["plain"]), statistics.median(times["ours"])
-    return {
-        "what": what,
-        "plain_s": plain,
-        "ours_s": ours,
-        "ratio": plain / ours,
-        "runs": len(times["ours"]),
-        "note": note,
-    }
-
-
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
-
-
-def _made_up_vgg19(path: Path) -> None:
-    import torch
-    from torchvision.models import vgg19
-
-    state = vgg19(weights=None).state_dict()
-    torch.save({key: value for key, value in state.items() if key.startswith("features.")}, path)
-
-
-def _show(row: Row) -> None:
-    if "ratio" in row:
-        seconds = f"{row['plain_s']:9.4f} s -> {row['ours_s']:9.4f} s  {row['ratio']:5.2f}x  N={row['runs']}"
-        print(f"{row['what']:44} {seconds}  {row['note']}", flush=True)
-    else:
-        print(f"{row['what']:44} {row['note']}", flush=True)
-
-
-def main() -> None:
-    """Print one line for each comparison; with --json, write them too."""
-    parser = argparse.ArgumentParser(prog="python -m eval.speed", description=__doc__)
-    parser.add_argument(
-        "what", nargs="*", choices=(*BENCHMARKS, []), help=f"of {', '.join(BENCHMARKS)} [all]"
-    )
-    parser.add_argument("--runs", type=int, default=5, help="of each variant [5]")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also as JSON lines")
-    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.work:
-        work, variant, argument = options.work
-        seconds = _WORK[work](variant, argument)
-        peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(json.dumps({"seconds": seconds, "peak_gb": peak_gb, "pid": os.getpid()}))
-        return
-    rows = []
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table; exit code 1 and one sentence for what cannot be used."""
+    options = _parser().parse_args(argv)
+    print(f"{'':28} {'seconds':>9} {'reference':>9} {'ratio':>6}  wanted")
     try:
-        for name in options.what or BENCHMARKS:
-            for row in BENCHMARKS[name](options.runs):
-                rows.append(row)
-                _show(row)
-        if options.json:
-            write_json_lines(options.json, rows)
+        rows = speed(options)
     except InputError as error:
         sys.exit(str(error))
+    if options.json:
+        machine = {
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "threads": options.threads or torch.get_num_threads(),
+        }
+        settings = {"kind": "settings", "runs": options.runs, **machine, "versions": versions()}
+        write_json_lines(options.json, [settings, *({"kind": "row", **asdict(row)} for row in rows)])
 
 
 if __name__ == "__main__":

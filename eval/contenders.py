@@ -1,0 +1,166 @@
+"""What `eval.speed` times: each contender in a process of its own, so that its settings stay its own.
+
+"Plain" is the same arithmetic as it would be written without a thought of speed: float32, contiguous memory,
+PyTorch's own instance norm, the C library's own memory settings.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from edgeconnect import masks, networks, weights
+from edgeconnect.batch import Batch, composite, luminance
+from edgeconnect.checkpoint import Weights, build_network
+from edgeconnect.config import make_config
+from edgeconnect.inpaint import EdgeConnect
+from edgeconnect.memory import keep_memory
+from edgeconnect.trainer import Trainer, build_networks
+from edgeconnect.vgg import load_features
+
+Work = Callable[[], Any]
+PAPER_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a contender: its time, its process's highest memory so far, what it computed."""
+
+    seconds: float
+    peak_bytes: int
+    result: Any
+
+
+class Contender:
+    """One way to do the work. `prepare(*arguments)` is called in the new process and returns the work."""
+
+    def __init__(
+        self, prepare: Callable[..., Work], *arguments: Any, threads: int = 0, warm_up: int = 1
+    ) -> None:
+        context = get_context("spawn")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there, prepare, arguments, threads), daemon=True)
+        self._process.start()
+        there.close()
+        for _ in range(warm_up):
+            self.turn()
+
+    def turn(self) -> Turn:
+        """Do the work once. Raises EOFError where the process ended with an error (it prints its own)."""
+        self._here.send("go")
+        turn: Turn = self._here.recv()
+        return turn
+
+    def __enter__(self) -> Contender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._here.close()
+        self._process.join()
+
+
+def _serve(pipe: Connection, prepare: Callable[..., Work], arguments: tuple[Any, ...], threads: int) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+    work = prepare(*arguments)
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
+        before = time.perf_counter()
+        result = work()
+        seconds = time.perf_counter() - before
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        pipe.send(Turn(seconds, peak * (1 if sys.platform == "darwin" else 1024), result))
+
+
+def training(kind: str, features: str, size: int, batch_size: int, width: int) -> Work:
+    """A step of stage inpaint; kind: "plain", "shipped" or "compiled" (shipped, with --compile)."""
+    if kind == "plain":
+        _make_plain()
+    else:
+        keep_memory()
+    sizes = {"size": size, "batch_size": batch_size, "width": width, "disc_width": width}
+    machine = {"device": "cpu", "precision": "float32" if kind == "plain" else "auto"}
+    options = {"stage": "inpaint", "photos": "none", "run": "none", "compile": kind == "compiled"}
+    config = make_config({**options, **sizes, **machine})
+    trainer = Trainer(config, build_networks(config), load_features(Path(features)), torch.device("cpu"))
+    batch = made_up(batch_size, size)
+    return lambda: trainer.train_step(batch)
+
+
+def inference(kind: str, size: int, width: int) -> Work:
+    """Both generators on one photo; kind: "plain", or a precision of EdgeConnect ("auto", "float32").
+
+    The work returns I_pred as (3,H,W) float32: the same from all kinds, but for rounding.
+    """
+    torch.manual_seed(0)
+    edges = build_network("edge_generator", width=width, spectral=False).eval()
+    colours = build_network("inpaint_generator", width=width).eval()
+    batch, dtype = made_up(1, size), torch.float32
+    if kind == "plain":
+        _make_plain()
+    else:
+        model = EdgeConnect(Weights({"edge_generator": edges, "inpaint_generator": colours}), "cpu", kind)
+        batch, dtype = batch.to("cpu", channels_last=True), model.dtype
+
+    @torch.no_grad()
+    def work() -> np.ndarray:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            completed = composite(batch.edge, edges(batch.gray, batch.edge, batch.mask), batch.mask)
+            painted = colours(batch.photo, completed, batch.mask)
+        return painted[0].numpy()
+
+    return work
+
+
+def filling_all(source: str | None, precision: str, photos: list[np.ndarray]) -> Work:
+    """Photos (H,W,3) uint8, a tenth of each a square hole; the work returns what filled them, in [0,1]."""
+    model = EdgeConnect(weights.load(source), "cpu", precision)
+    rng = np.random.default_rng(0)
+    holes = [masks.square(rng, *photo.shape[:2], area=0.1) for photo in photos]
+
+    def work() -> np.ndarray:
+        filled = [model.inpaint(photo, hole)[hole] for photo, hole in zip(photos, holes, strict=True)]
+        return np.concatenate(filled) / 255
+
+    return work
+
+
+def filling(source: str | None, height: int, width: int, hole_px: int) -> Work:
+    """A made-up photo of that size with one square hole in its middle, filled as shipped."""
+    model = EdgeConnect.load(source, device="cpu")
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (height // 100, width // 100, 3), np.uint8)
+    photo = np.kron(small, np.ones((100, 100, 1), np.uint8))
+    hole = masks.boxes(height, width, [((width - hole_px) // 2, (height - hole_px) // 2, hole_px, hole_px)])
+
+    def work() -> None:
+        model.inpaint(photo, hole)
+
+    return work
+
+
+def made_up(count: int, size: int) -> Batch:
+    """Smooth random photos with random edges and a square hole of a quarter of the picture."""
+    torch.manual_seed(0)
+    photo = F.interpolate(torch.rand(count, 3, 8, 8), (size, size), mode="bicubic").clamp(0, 1)
+    mask = torch.zeros(count, 1, size, size)
+    mask[..., size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = 1
+    return Batch(photo, luminance(photo), (torch.rand_like(mask) > 0.95).float(), mask)
+
+
+def _make_plain() -> None:
+    networks.InstanceNorm.forward = lambda self, x: F.instance_norm(x)
