@@ -89,7 +89,9 @@ def _any_in_blocks(mask: Mask) -> NDArray[np.uint8]:
     height, width = (-(-length // BLOCK_PX) for length in mask.shape)
     padded = np.zeros((height * BLOCK_PX, width * BLOCK_PX), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    return np.asarray(padded.reshape(height, BLOCK_PX, width, BLOCK_PX).any((1, 3)), np.uint8)
+    # whole rows first: a few times faster than both axes at once
+    rows = padded.reshape(height, BLOCK_PX, width * BLOCK_PX).any(1)
+    return np.asarray(rows.reshape(height, width, BLOCK_PX).any(2), np.uint8)
 
 
 def _bounds(mask: Mask, blocks: Mask) -> Box:
