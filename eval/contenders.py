@@ -53,14 +53,21 @@ class Contender:
         self._process = context.Process(target=_serve, args=(there, prepare, arguments, threads), daemon=True)
         self._process.start()
         there.close()
+        self._receive()  # that it is ready
         for _ in range(warm_up):
             self.turn()
 
     def turn(self) -> Turn:
-        """Do the work once. Raises EOFError where the process ended with an error (it prints its own)."""
+        """Do the work once; raises whatever it raised."""
         self._here.send("go")
-        turn: Turn = self._here.recv()
+        turn: Turn = self._receive()
         return turn
+
+    def _receive(self) -> Any:
+        answer = self._here.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def __enter__(self) -> Contender:
         return self
@@ -71,19 +78,30 @@ class Contender:
 
 
 def _serve(pipe: Connection, prepare: Callable[..., Work], arguments: tuple[Any, ...], threads: int) -> None:
-    if threads:
-        torch.set_num_threads(threads)
-    work = prepare(*arguments)
-    while True:
-        try:
-            pipe.recv()
-        except EOFError:
-            return
-        before = time.perf_counter()
-        result = work()
-        seconds = time.perf_counter() - before
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        pipe.send(Turn(seconds, peak * (1 if sys.platform == "darwin" else 1024), result))
+    try:
+        if threads:
+            torch.set_num_threads(threads)
+        work = prepare(*arguments)
+        pipe.send("ready")
+        while _is_wanted(pipe):
+            pipe.send(_turn(work))
+    except Exception as error:  # whatever it is, it is the other process's to raise
+        pipe.send(error)
+
+
+def _is_wanted(pipe: Connection) -> bool:
+    try:
+        return bool(pipe.recv())
+    except EOFError:
+        return False
+
+
+def _turn(work: Work) -> Turn:
+    before = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Turn(seconds, peak * (1 if sys.platform == "darwin" else 1024), result)
 
 
 def training(kind: str, features: str, size: int, batch_size: int, width: int) -> Work:

@@ -1,0 +1,49 @@
+"""The speed recipe: how ratios are made, and that both sides of one compute the same. Nothing is timed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval import speed
+from eval.contenders import Contender, inference
+from eval.speed import Row
+
+
+def test_a_ratio_is_the_median_of_the_runs_own_ratios() -> None:
+    # the third run was disturbed: both sides took ten times as long
+    row = Row.of("work", [1.0, 2.0, 10.0], [3.0, 4.0, 30.0], ">= 2", "")
+    assert (row.seconds, row.reference_seconds, row.ratio) == (2.0, 4.0, 3.0)
+
+
+def test_canny_is_compared_pixel_by_pixel_and_kept_as_json(tmp_path: Path, capsys) -> None:
+    speed.main(["canny", "--runs", "1", "--json", str(tmp_path / "speed.jsonl")])
+    settings, *rows = map(json.loads, (tmp_path / "speed.jsonl").read_text().splitlines())
+    assert settings["kind"] == "settings" and "torch" in settings["versions"]
+    assert [row["what"] for row in rows] == ["canny, whole photo", "canny, known pixels"]
+    assert all(row["note"] == "0 pixels differ in 4 photos" for row in rows)
+    assert "canny, known pixels" in capsys.readouterr().out
+
+
+def test_plain_code_paints_the_same_picture() -> None:
+    with (
+        Contender(inference, "plain", 32, 8, threads=1, warm_up=0) as plain,
+        Contender(inference, "float32", 32, 8, threads=1, warm_up=0) as ours,
+    ):
+        expected, found = plain.turn(), ours.turn()
+    np.testing.assert_allclose(found.result, expected.result, atol=1e-4)
+    assert found.result.shape == (3, 32, 32) and found.peak_bytes > 50e6
+
+
+def test_what_goes_wrong_in_a_contender_is_raised_here() -> None:
+    with pytest.raises(TypeError):
+        Contender(inference, "plain", 32, "no width", threads=1)
+
+
+def test_missing_weights_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        speed.main(["large", "--weights", str(tmp_path / "none.safetensors"), "--runs", "1"])
+    assert "no such weights" in str(stopped.value.code)
