@@ -79,9 +79,10 @@ class TrainConfig(BaseModel):
     edges_folder: Path | None = Field(
         None, description="another detector's edge maps, by stem, instead of Canny's"
     )
-    edges: Annotated[Literal["true", "predicted"], BeforeValidator(_word)] = Field(
+    edges: Annotated[Literal["true", "predicted", "mixed"], BeforeValidator(_word)] = Field(
         "true",
-        description="what stage inpaint sees in the hole: true edges (paper) or a frozen G1's (released)",
+        description="what stage inpaint sees in the hole: true edges (paper), a frozen G1's (released), or both "
+        "in turns",
     )
 
     width: int = Field(64, gt=0, description="channels after the generators' first convolution (paper: 64)")

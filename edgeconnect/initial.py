@@ -39,7 +39,7 @@ def _trained_before(config: TrainConfig) -> tuple[str, ...]:
     """Generators that a stage takes up where an earlier one left them (paper, section 3.3)."""
     if config.stage == "joint":
         return "edge_generator", "inpaint_generator"
-    return ("edge_generator",) if config.stage == "inpaint" and config.edges == "predicted" else ()
+    return ("edge_generator",) if config.stage == "inpaint" and config.edges != "true" else ()
 
 
 def _copy(source: Path, networks: Mapping[str, nn.Module]) -> list[str]:

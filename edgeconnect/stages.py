@@ -100,7 +100,8 @@ class EdgeStage:
 class InpaintStage:
     """Stage 2: G2 completes the colours, judged by D2 (section 3.2, equations 5-7).
 
-    On true edges; with G1 given, on its completed edges, G1 frozen.
+    On true edges; with G1 given, on its completed edges, G1 frozen; `mixed`, on true ones in every other
+    photo of a batch, so that G2 learns both to draw along given lines and to bear G1's faults.
     """
 
     def __init__(
@@ -112,8 +113,10 @@ class InpaintStage:
         kind: losses.AdversarialKind,
         weights: dict[str, float],
         G1: nn.Module | None = None,
+        mixed: bool = False,
     ) -> None:
         self.G1, self.G2, self.D2, self.VGG, self.kind, self.weights = G1, G2, D2, features, kind, weights
+        self.mixed = mixed
         self.generators: dict[str, nn.Module] = {"inpaint_generator": G2}
         self.discriminators = {"inpaint_discriminator": D2}
 
@@ -135,7 +138,10 @@ class InpaintStage:
             return None, C_gt
         with torch.no_grad():
             C_pred = self.G1(I_gray, C_gt, M)
-        return C_pred, composite(C_gt, C_pred, M)
+        C_comp = composite(C_gt, C_pred, M)
+        if self.mixed:
+            C_comp[::2] = C_gt[::2]
+        return C_pred, C_comp
 
     def d_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         real, fake = self.D2(batch.photo)[-1], self.D2(prediction.I_pred)[-1]

@@ -32,7 +32,7 @@ def network_names(config: TrainConfig) -> list[str]:
     if config.stage == "edge":
         return ["edge_generator", "edge_discriminator"]
     names = ["inpaint_generator", "inpaint_discriminator"]
-    return ["edge_generator", *names] if config.stage == "joint" or config.edges == "predicted" else names
+    return ["edge_generator", *names] if config.stage == "joint" or config.edges != "true" else names
 
 
 def build_networks(config: TrainConfig) -> dict[str, nn.Module]:
@@ -62,7 +62,9 @@ def build_stage(
     G1, G2, D2 = (networks.get(n) for n in ("edge_generator", "inpaint_generator", "inpaint_discriminator"))
     assert G2 is not None and D2 is not None
     if config.stage == "inpaint":
-        return InpaintStage(G2, D2, features, kind=kind, weights=weights, G1=G1)
+        return InpaintStage(
+            G2, D2, features, kind=kind, weights=weights, G1=G1, mixed=config.edges == "mixed"
+        )
     assert G1 is not None
     return JointStage(G1, G2, D2, features, kind=kind, weights=weights)
 

@@ -30,8 +30,11 @@ def edge_stage(n: dict[str, nn.Module]) -> EdgeStage:
     return EdgeStage(n["G1"], n["D1"], kind="nonsaturating", weights=WEIGHTS)
 
 
-def inpaint_stage(n: dict[str, nn.Module], G1: nn.Module | None = None) -> InpaintStage:
-    return InpaintStage(n["G2"], n["D2"], small_features(), kind="nonsaturating", weights=WEIGHTS, G1=G1)
+def inpaint_stage(
+    n: dict[str, nn.Module], G1: nn.Module | None = None, *, mixed: bool = False
+) -> InpaintStage:
+    features = small_features()
+    return InpaintStage(n["G2"], n["D2"], features, kind="nonsaturating", weights=WEIGHTS, G1=G1, mixed=mixed)
 
 
 def joint_stage(n: dict[str, nn.Module]) -> JointStage:
@@ -82,6 +85,15 @@ def test_on_predicted_edges_the_edge_generator_stays_frozen(networks) -> None:
     sum(stage.g_losses(batch, prediction).values()).backward()
     assert moved(networks) == {"G2"}
     assert "edge_generator" not in stage.generators
+
+
+def test_mixed_edges_are_true_in_every_other_photo_and_predicted_in_the_rest(networks) -> None:
+    stage, batch = inpaint_stage(networks, networks["G1"], mixed=True), made_up_batch()
+    prediction = stage.predict(batch)
+    hole = batch.mask[1] == 1
+    assert torch.equal(prediction.C_comp[0], batch.edge[0])
+    assert torch.equal(prediction.C_comp[1][hole], prediction.C_pred[1][hole])
+    assert not torch.equal(prediction.C_comp[1], batch.edge[1])
 
 
 def test_in_the_joint_stage_stage_twos_loss_reaches_the_edge_generator_and_no_d1_judges(networks) -> None:
