@@ -10,6 +10,7 @@ from edgeconnect.generators import EdgeGenerator, InpaintGenerator
 from edgeconnect.networks import (
     Generator,
     InstanceNorm,
+    OutputConv,
     PatchDiscriminator,
     convolutions,
     effective_weights,
@@ -50,6 +51,17 @@ def test_a_residual_block_adds_to_its_input_what_its_equation_says() -> None:
     y = F.pad(F.relu(F.instance_norm(y)), (1, 1, 1, 1), mode="reflect")
     y = F.instance_norm(F.conv2d(y, second.weight, second.bias))
     torch.testing.assert_close(block(x), x + y, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_output_convolution_computes_the_same_with_and_without_gradients(channels: int) -> None:
+    torch.manual_seed(0)
+    convolution, x = OutputConv(8, channels, 7), torch.randn(2, 8, 20, 12)
+    with_gradients = convolution(x)
+    with torch.no_grad():
+        without = convolution(x)
+    assert with_gradients.requires_grad and not without.requires_grad
+    torch.testing.assert_close(without, with_gradients, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(12, 12), (13, 17), (12, 43), (30, 34), (64, 48)])
