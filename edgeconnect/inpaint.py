@@ -103,23 +103,29 @@ class EdgeConnect:
             edge[hole.slices][inner] = part[hole.inside(window).slices][inner]
         return edge
 
-    def inpaint(self, photo: Pixels, mask: Mask, edges: NDArray[Any] | None = None) -> Pixels:
+    def inpaint(
+        self,
+        photo: Pixels,
+        mask: Mask,
+        edges: NDArray[Any] | None = None,
+        known_edges: NDArray[Any] | None = None,
+    ) -> Pixels:
         """The photo with its hole filled; every known pixel is identical.
 
         photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo. `edges`, (H,W) in [0,1] or
-        bool, are used as given in the hole instead of G1's; outside it the photo's own edges count. Raises
-        InputError for other shapes or types and where nothing is known.
+        bool, are used as given in the hole instead of G1's; outside it the photo's own Canny edges count, or
+        `known_edges`, likewise. Raises InputError for other shapes or types and where nothing is known.
         """
         _check(photo, mask)
-        given = None if edges is None else _checked_edges(edges, mask)
+        given, outside = (None if e is None else _checked_edges(e, mask) for e in (edges, known_edges))
         result = photo.copy()
         missing = mask.copy()
         for window, hole in self._windows(mask):
             inner = missing[hole.slices]
             if not inner.any():
                 continue
-            part = None if given is None else given[window.slices]
-            filled, _ = self._fill(_unit(result[window.slices]), missing[window.slices], part)
+            parts = (None if e is None else e[window.slices] for e in (given, outside))
+            filled, _ = self._fill(_unit(result[window.slices]), missing[window.slices], *parts)
             pixels = _pixels(filled[hole.inside(window).slices], photo.dtype)
             result[hole.slices][inner] = pixels[inner]
             missing[hole.slices] = False
@@ -135,17 +141,18 @@ class EdgeConnect:
             pairs.append((hole.grown(margin, mask.shape, LEAST_WINDOW_PX), hole))
         return pairs
 
-    def _fill(self, photo: Picture, mask: Mask, edge: Picture | None) -> tuple[Picture, Picture]:
+    def _fill(
+        self, photo: Picture, mask: Mask, edge: Picture | None, known: Picture | None
+    ) -> tuple[Picture, Picture]:
         """I_comp (h,w,3) and C_comp (h,w) of one window, coarse to fine."""
         start = None
         if _is_deep(mask):
-            coarse, coarse_edge = self._fill(
-                *_halved(photo, mask), None if edge is None else _halved_lines(edge)
-            )
+            halved = (None if e is None else _halved_lines(e) for e in (edge, known))
+            coarse, coarse_edge = self._fill(*_halved(photo, mask), *halved)
             start = _resized(coarse, mask.shape)
             edge = _refined_lines(coarse_edge, mask.shape) if edge is None else edge
         photo, mask = photo.copy(), mask.copy()
-        known = self._known_edges(photo, mask)
+        known = self._known_edges(photo, mask) if known is None else known
         C_comp = np.where(mask, self._new_edges(photo, mask, known) if edge is None else edge, known)
         for cell in cells(mask, CELL_PX):
             window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, LEAST_WINDOW_PX)

@@ -1,4 +1,4 @@
-"""Distances between pictures as networks see them: LPIPS, and the mean L1 distance over any feature maps."""
+"""Distances between pictures as networks see them: LPIPS, and the mean L1 distance of feature maps."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision import models
 
 from edgeconnect.downloads import Download, load_tensors
 from edgeconnect.errors import InputError
+from edgeconnect.vgg import load_features
 
 Trunk = Literal["alex", "vgg", "squeeze"]
 
@@ -54,13 +56,54 @@ class Lpips:
         return distances.flatten().cpu()
 
 
-def perceptual_l1(features: Callable[[Tensor], Sequence[Tensor]], a: Tensor, b: Tensor) -> Tensor:
+class VggDistance:
+    """Mean L1 distance of VGG-19's features, summed over relu1_1, relu2_1 and relu3_1; see `perceptual_l1`.
+
+    `file` is one that `vgg.load_features` understands. Errors: any other; one without these layers.
+    """
+
+    TAPS = ("relu1_1", "relu2_1", "relu3_1")
+
+    def __init__(self, file: Path | str, device: torch.device | str = "cpu") -> None:
+        self.file = Path(file)
+        self._extractor = load_features(self.file).to(device)
+        self._device = device
+        if not set(self.TAPS) <= set(offered := self._extractor.perceptual_taps):
+            raise InputError(f"{file}: expected VGG-19 with {', '.join(self.TAPS)}, got {', '.join(offered)}")
+
+    @torch.inference_mode()
+    def __call__(self, a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; mask (N,1,H,W), 1 = hole."""
+        hole = None if mask is None else mask.to(self._device)
+        return perceptual_l1(self._features, a.to(self._device), b.to(self._device), hole).cpu()
+
+    def _features(self, batch: Tensor) -> list[Tensor]:
+        found = self._extractor(batch, self.TAPS)
+        return [found[tap] for tap in self.TAPS]
+
+
+def perceptual_l1(
+    features: Callable[[Tensor], Sequence[Tensor]], a: Tensor, b: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """Sum over feature maps of their mean absolute difference, one value a picture.
 
     `features` takes a batch (N,3,H,W) in [0,1] to feature maps (N,C,h,w); `a`, `b` are such batches -> (N,).
+    With a mask (N,1,H,W), 1 = hole, each place of a map counts by the share of hole in the pixels it stands
+    for. Errors: a mask without a hole.
     """
+    if mask is not None and not mask.flatten(1).any(dim=1).all():
+        raise InputError("the mask has no hole, so there is no pixel to score")
     pairs = zip(features(a), features(b), strict=True)
-    return torch.stack([(x - y).abs().mean(dim=(1, 2, 3)) for x, y in pairs]).sum(dim=0)
+    return torch.stack([_mean((x - y).abs().mean(dim=1, keepdim=True), mask) for x, y in pairs]).sum(dim=0)
+
+
+def _mean(difference: Tensor, mask: Tensor | None) -> Tensor:
+    """Means (N,) of (N,1,h,w), weighted by a mask of another size."""
+    if mask is None:
+        return difference.mean(dim=(1, 2, 3))
+    height, width = difference.shape[2:]
+    share = F.adaptive_avg_pool2d(mask.float(), (height, width))
+    return (difference * share).sum(dim=(1, 2, 3)) / share.sum(dim=(1, 2, 3))
 
 
 def _lpips(trunk: Trunk, path: Path) -> nn.Module:
@@ -78,5 +121,6 @@ def _lpips(trunk: Trunk, path: Path) -> nn.Module:
             {key: state["features." + key.partition(".")[2]] for key in convolutions.state_dict()}
         )
     except (KeyError, RuntimeError) as error:  # a key that is missing; a tensor of another shape
-        raise InputError(f"{path} is not torchvision's network for LPIPS {trunk}: {error}") from error
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is not torchvision's network for LPIPS {trunk}: {reason}") from error
     return network

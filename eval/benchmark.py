@@ -18,9 +18,13 @@ from tqdm import tqdm
 
 from edgeconnect.baselines import Entrant, Inpainter, ResultsFolder, by_name, fill
 from edgeconnect.errors import InputError
+from edgeconnect.fid import INCEPTION, frechet_distance
 from edgeconnect.images import read_raw, read_rgb, write_png
 from edgeconnect.metrics import PROTOCOLS, score_pair
 from edgeconnect.provenance import versions
+from eval import measures
+from eval.fid import Inception, statistics_of
+from eval.measures import Measure
 from eval.pairing import Case, cases, plan
 from eval.report import write_report
 from eval.tables import json_line, write_json_lines
@@ -52,6 +56,16 @@ class Scores:
         with self._path.open("a") as file:
             file.write(json_line(row))
 
+    def complete(self, measure: Measure, out: Path) -> None:
+        """Score what was kept before this measure was asked for, from the files."""
+        lacking = [row for row in self.rows if measure.key not in row]
+        for row in tqdm(lacking, desc=measure.heading, unit="photo", disable=not lacking):
+            truth, mask = _inputs(row["name"], out)
+            result = read_rgb(out / "results" / row["inpainter"] / f"{row['name']}.png")
+            row[measure.key] = measure.of(truth, result, mask)
+        if lacking:
+            write_json_lines(self._path, self.rows)
+
 
 def run(entrant: Entrant, found: Sequence[Case], out: Path, scores: Scores) -> None:
     """Fill, time and score every case that is not yet scored; results go to `out`/results/NAME.
@@ -75,8 +89,7 @@ def run(entrant: Entrant, found: Sequence[Case], out: Path, scores: Scores) -> N
 
 
 def _one(label: str, inpainter: Inpainter | ResultsFolder, case: Case, out: Path) -> Row:
-    photo = read_rgb(out / "inputs" / "photos" / f"{case.name}.png")
-    mask = read_raw(out / "inputs" / "masks" / f"{case.name}.png") > 0
+    photo, mask = _inputs(case.name, out)
     cost: Row = {}
     if isinstance(inpainter, ResultsFolder):
         given = inpainter.picture(case.name)
@@ -91,6 +104,12 @@ def _one(label: str, inpainter: Inpainter | ResultsFolder, case: Case, out: Path
         for measure, value in score_pair(photo, result, mask, protocol).items()
     }
     return {**asdict(case), **cost, **flat}
+
+
+def _inputs(name: str, out: Path) -> tuple[Any, Any]:
+    """A case's photo and mask."""
+    photo = read_rgb(out / "inputs" / "photos" / f"{name}.png")
+    return photo, read_raw(out / "inputs" / "masks" / f"{name}.png") > 0
 
 
 @contextmanager
@@ -124,6 +143,8 @@ def _parsed(line: str) -> Row | None:
 def _benchmark(arguments: argparse.Namespace) -> Path:
     out: Path = arguments.out
     entrants = _entrants(arguments.inpainters, arguments.device)
+    # before anything runs: a missing weights file should not cost the time of everything else
+    extra, inception = _extra(arguments), _inception(arguments)
     chosen = plan(
         arguments.photos,
         arguments.masks,
@@ -136,9 +157,35 @@ def _benchmark(arguments: argparse.Namespace) -> Path:
     scores = Scores(out / "scores.jsonl")
     for entrant in entrants:
         run(entrant, found, out, scores)
-    names = [entrant.name for entrant in entrants]
+    for measure in extra:
+        scores.complete(measure, out)
+    fid = _fid(out, [entrant.name for entrant in entrants], inception)
     origin = {**asdict(chosen), "inpainters": {e.name: e.origin for e in entrants}, "versions": versions()}
-    return write_report(out, found, [row for row in scores.rows if row["inpainter"] in names], names, origin)
+    origin |= {"inception_sha256": inception.hash} if inception else {}
+    rows = [row for row in scores.rows if row["inpainter"] in fid]
+    return write_report(out, found, rows, [*measures.STANDARD, *extra], fid, origin)
+
+
+def _extra(arguments: argparse.Namespace) -> list[Measure]:
+    """The measures that were asked for besides the standard ones."""
+    device = arguments.device
+    found = [measures.vgg_l1(arguments.features, device)] if arguments.features else []
+    return found + (
+        [measures.lpips(arguments.lpips, arguments.lpips_trunk, device)] if arguments.lpips else []
+    )
+
+
+def _inception(arguments: argparse.Namespace) -> Inception | None:
+    return Inception(INCEPTION.find(arguments.inception), arguments.device) if arguments.fid else None
+
+
+def _fid(out: Path, names: Sequence[str], inception: Inception | None) -> dict[str, float | None]:
+    """Each inpainter's FID over all its results; None where it was not asked for."""
+    if inception is None:
+        return dict.fromkeys(names)
+    truth = statistics_of(out / "inputs" / "photos", inception)[0]
+    results = {name: statistics_of(out / "results" / name, inception)[0] for name in names}
+    return {name: frechet_distance(truth, statistics) for name, statistics in results.items()}
 
 
 def _entrants(specs: str, device: str) -> list[Entrant]:
@@ -154,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m eval.benchmark", description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
     parser.add_argument(
-        "--masks", type=Path, required=True, metavar="DIR", help="any number; drawn by hole ratio"
+        "--masks", type=Path, metavar="DIR", help="any number (default: strokes, drawn by --seed)"
     )
     parser.add_argument("--inpainters", required=True, metavar="A,B,...", help=by_name.__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="run again to go on or to add")
@@ -162,6 +209,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the square photos")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
+    parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
+    parser.add_argument("--lpips", choices=("alex", "vgg", "squeeze"), help="add LPIPS on this trunk")
+    parser.add_argument("--lpips-trunk", type=Path, metavar="FILE", help="torchvision's weights of the trunk")
+    parser.add_argument("--fid", action="store_true", help="add FID")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
     parser.add_argument("--device", default="auto")
     return parser
 

@@ -1,33 +1,45 @@
 """What `eval.speed` times: each contender in a process of its own, so that its settings stay its own.
 
 "Plain" is the same arithmetic as it would be written without a thought of speed: float32, contiguous memory,
-PyTorch's own instance norm, the C library's own memory settings.
+PyTorch's own instance norm, the C library's own memory settings. What FID needs is imported where it is used:
+it takes seconds in every process.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import cv2
 import numpy as np
 import torch
+from skimage.color import rgb2gray
+from skimage.io import imread
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import nn
 from torch.nn import functional as F
 
 from edgeconnect import masks, networks, weights
 from edgeconnect.batch import Batch, composite, luminance
 from edgeconnect.checkpoint import Weights, build_network
 from edgeconnect.config import make_config
+from edgeconnect.images import read_rgb, write_png
 from edgeconnect.inpaint import EdgeConnect
 from edgeconnect.memory import keep_memory
 from edgeconnect.trainer import Trainer, build_networks
 from edgeconnect.vgg import load_features
+from eval import score
 
 Work = Callable[[], Any]
 PAPER_WIDTH = 64
@@ -169,6 +181,97 @@ def filling(source: str | None, height: int, width: int, hole_px: int) -> Work:
         model.inpaint(photo, hole)
 
     return work
+
+
+def scoring(kind: str, folder: Path) -> Work:
+    """Scores of `folder`/result against `folder`/truth, protocol edgeconnect; kind: "eval.score" or "plain".
+
+    The work returns (N,3): PSNR, SSIM and relative L1 of each pair, in the order of their names.
+    """
+    truth, result = folder / "truth", folder / "result"
+    names = [path.name for path in sorted(truth.iterdir())]
+    if kind == "plain":
+        return lambda: np.array([_scikit_scores(truth / name, result / name) for name in names])
+    kept = folder / "scores.jsonl"
+    command = ["--truth", str(truth), "--result", str(result), "--protocol", "edgeconnect"]
+
+    def work() -> np.ndarray:
+        with redirect_stdout(io.StringIO()):
+            score.main([*command, "--json", str(kept)])
+        _, *rows = map(json.loads, kept.read_text().splitlines())
+        return np.array([[row[name] for name in ("psnr_db", "ssim", "relative_l1")] for row in rows])
+
+    return work
+
+
+def _scikit_scores(truth: Path, result: Path) -> list[float]:
+    a, b = (rgb2gray(imread(path)) for path in (truth, result))
+    ssim = structural_similarity(a, b, data_range=1, win_size=51)
+    return [peak_signal_noise_ratio(a, b, data_range=1), ssim, np.abs(a - b).sum() / (a + b).sum()]
+
+
+def inception_features(kind: str, weights: Path, files: Sequence[Path]) -> Work:
+    """FID's features of picture files; kind: "pytorch_fid" or a precision of InceptionFeatures.
+
+    The work returns (N,2048). pytorch-fid reads in its own process here, as a contender may start no other.
+    """
+    if kind == "pytorch_fid":
+        from pytorch_fid import fid_score
+
+        network = pytorch_fid_network(weights)
+
+        def theirs() -> np.ndarray:
+            with redirect_stderr(io.StringIO()):  # its progress bar
+                return fid_score.get_activations(list(files), network, num_workers=0)
+
+        return theirs
+    from edgeconnect.fid import InceptionFeatures
+
+    keep_memory()
+    features = InceptionFeatures(weights, "cpu", kind)
+    return lambda: features(read_rgb(path) for path in files)
+
+
+def pytorch_fid_network(weights: Path) -> nn.Module:
+    """pytorch-fid's own network with a file's weights: by itself it can only download them."""
+    from pytorch_fid import inception
+
+    with patch.object(inception, "load_state_dict_from_url", lambda *_, **__: torch.load(weights)):
+        return inception.InceptionV3().eval()
+
+
+def write_inception(path: Path) -> None:
+    """A file as pytorch-fid's, with seeded weights that keep activations of usual size."""
+    from pytorch_fid import inception
+
+    torch.manual_seed(0)
+    with (
+        patch.object(inception, "load_state_dict_from_url", lambda *_, **__: None),
+        patch.object(nn.Module, "load_state_dict", lambda *_: None),
+    ):
+        network = inception.fid_inception_v3()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.normal_(module.running_mean, 0, 0.1)
+            nn.init.normal_(module.bias, 0, 0.1)
+    torch.save(network.state_dict(), path)
+
+
+def write_pairs(folder: Path, count: int, size: int) -> None:
+    """`count` made-up photos in `folder`/truth, and in `folder`/result with a blurred square each."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        small = rng.integers(0, 256, (16, 16, 3), np.uint8)
+        truth = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
+        truth = np.clip(truth + rng.normal(0, 2, truth.shape), 0, 255).astype(np.uint8)
+        hole = masks.square(rng, size, size)
+        result = np.where(hole[..., None], cv2.blur(truth, (31, 31)), truth)
+        write_png(folder / "truth" / f"{i:04d}.png", truth)
+        write_png(folder / "result" / f"{i:04d}.png", result)
 
 
 def made_up(count: int, size: int) -> Batch:

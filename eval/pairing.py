@@ -1,17 +1,18 @@
-"""Which photo meets which hole in a benchmark: drawn once by a seed and kept, with the inputs as PNG."""
+"""Which photo meets which hole: drawn once by a seed; a benchmark keeps it, with the inputs as PNG."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeconnect.brush import strokes
 from edgeconnect.errors import InputError
 from edgeconnect.images import list_images, read_raw, read_rgb, resize, write_png
 from edgeconnect.masks import hole_ratio, repair, touches_border
@@ -22,16 +23,32 @@ from eval.tables import ratio_label, write_json_lines
 if TYPE_CHECKING:
     from edgeconnect.mask_repair import Polarity
 
+DRAWN = "drawn"
+"""Stands for the masks' hash where there are no files."""
+
+_DRAWN_TENTHS = 6  # tables go to a hole ratio of 60 %
+_LEAST_RATIO = 0.005  # below it there is hardly a hole to look at
+
 
 @dataclass(frozen=True)
 class Case:
-    """One photo with one hole; the files `inputs/{photos,masks,holes}/NAME.png` hold them."""
+    """One photo with one hole; a benchmark's files `inputs/{photos,masks,holes}/NAME.png` hold them."""
 
     name: str
     photo: str
     mask: str
     hole_ratio: float
     touches_border: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """A case with its pixels: photo (S,S,3) uint8, mask (S,S) bool; `path` is the photo's file."""
+
+    case: Case
+    path: Path
+    photo: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -46,13 +63,16 @@ class Plan:
     polarity: Polarity
 
 
-def plan(photos: Path, masks: Path, seed: int, masks_per_photo: int, size: int, polarity: Polarity) -> Plan:
-    """The plan for two folders as they are now. Errors: a folder without pictures."""
-    photos_hash, masks_hash = (content_hash(pictures(folder), folder) for folder in (photos, masks))
+def plan(
+    photos: Path, masks: Path | None, seed: int, masks_per_photo: int, size: int, polarity: Polarity
+) -> Plan:
+    """The plan for two folders as they are now; without masks they are drawn. Errors: an empty folder."""
+    photos_hash = content_hash(pictures(photos), photos)
+    masks_hash = DRAWN if masks is None else content_hash(pictures(masks), masks)
     return Plan(photos_hash, masks_hash, seed, masks_per_photo, size, polarity)
 
 
-def cases(photos: Path, masks: Path, chosen: Plan, out: Path) -> list[Case]:
+def cases(photos: Path, masks: Path | None, chosen: Plan, out: Path) -> list[Case]:
     """The plan's cases, with their inputs written to `out`; read from there if they are there already.
 
     Errors: `out` holds the cases of another plan.
@@ -64,36 +84,53 @@ def cases(photos: Path, masks: Path, chosen: Plan, out: Path) -> list[Case]:
             changed = ", ".join(key for key, value in asdict(chosen).items() if first.get(key) != value)
             raise InputError(f"{out} holds a benchmark with another {changed}: choose another --out")
         return [Case(**line) for line in lines]
-    pairs = _pairs(list_images(photos), list_images(masks), chosen)
-    drawn = [
-        _write(f"{i:04d}-{photo.stem}", photo, mask, chosen, out) for i, (photo, mask) in enumerate(pairs)
-    ]
+    drawn = [_write(example, out) for example in examples(list_images(photos), masks, chosen)]
     write_json_lines(kept, [asdict(chosen), *(asdict(case) for case in drawn)])
     return drawn
 
 
-def _pairs(photos: Sequence[Path], masks: Sequence[Path], chosen: Plan) -> list[tuple[Path, Path]]:
-    """Each photo with masks of different tenths of hole ratio, all tenths equally often (but for one)."""
+def examples(photos: Sequence[Path], masks: Path | None, chosen: Plan) -> Iterator[Example]:
+    """The plan's cases for these photos, one by one: all tenths of hole ratio equally often (but for one).
+
+    Errors: a broken file; a mask that is all hole or has none.
+    """
+    holes = _drawn(chosen) if masks is None else _picked(masks, chosen)
+    turns = [photo for photo in photos for _ in range(chosen.masks_per_photo)]
+    for i, (path, (name, mask)) in enumerate(zip(turns, holes, strict=False)):
+        case = Case(f"{i:04d}-{path.stem}", path.name, name, hole_ratio(mask), touches_border(mask))
+        yield Example(case, path, square(read_rgb(path), chosen.size), mask)
+
+
+def _picked(masks: Path, chosen: Plan) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Names and masks without end, from a folder's files."""
     rng = np.random.default_rng(chosen.seed)
     shelves: dict[str, list[Path]] = {}
-    for path in masks:
+    for path in list_images(masks):
         shelves.setdefault(ratio_label(hole_ratio(_mask(path, chosen))), []).append(path)
     order = [shelves[label] for label in sorted(shelves)]
     rng.shuffle(order)
-    turns = zip(
-        cycle(order), [photo for photo in photos for _ in range(chosen.masks_per_photo)], strict=False
-    )
-    return [(photo, shelf[int(rng.integers(len(shelf)))]) for shelf, photo in turns]
+    for shelf in cycle(order):
+        path = shelf[int(rng.integers(len(shelf)))]
+        yield path.name, _mask(path, chosen)
 
 
-def _write(name: str, photo: Path, mask: Path, chosen: Plan, out: Path) -> Case:
+def _drawn(chosen: Plan) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Names and brush strokes without end; every other round of tenths touches the border."""
+    for i in count():
+        tenth = i % _DRAWN_TENTHS
+        ratio = (max(tenth / 10, _LEAST_RATIO), (tenth + 1) / 10)
+        border = i // _DRAWN_TENTHS % 2 == 0
+        rng = np.random.default_rng((chosen.seed, i))
+        yield f"strokes {i}", strokes(rng, chosen.size, chosen.size, ratio, border)
+
+
+def _write(example: Example, out: Path) -> Case:
     """Write a case's photo, mask, and photo with a white hole."""
-    pixels, hole = square(read_rgb(photo), chosen.size), _mask(mask, chosen)
-    shown = pixels.copy()
-    shown[hole] = 255
-    for role, picture in (("photos", pixels), ("masks", hole), ("holes", shown)):
-        write_png(out / "inputs" / role / f"{name}.png", picture)
-    return Case(name, photo.name, mask.name, hole_ratio(hole), touches_border(hole))
+    shown = example.photo.copy()
+    shown[example.mask] = 255
+    for role, picture in (("photos", example.photo), ("masks", example.mask), ("holes", shown)):
+        write_png(out / "inputs" / role / f"{example.case.name}.png", picture)
+    return example.case
 
 
 def square(photo: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -11,21 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from edgeconnect.encoders import write_atomically
+from eval.measures import HOLE, VGG_L1, Measure
 from eval.pairing import Case
-from eval.plots import COLOURS, line_plot
-from eval.tables import Group, groups
+from eval.plots import COLOURS, Point, line_plot
+from eval.tables import Group, groups, markdown_rows
 
 Row = Mapping[str, Any]
 
-# measure -> its heading and whether more is better
-MEASURES = {
-    "hole/psnr_db": ("PSNR in the hole, dB", True),
-    "hole/ssim": ("SSIM in the hole", True),
-    "hole/l1": ("L1 in the hole", False),
-    "edgeconnect/psnr_db": ("PSNR, gray, dB", True),
-    "edgeconnect/ssim": ("SSIM, gray, window 51", True),
-    "lama/ssim": ("SSIM, RGB, Gaussian", True),
-}
 _SHOWN_CASES = 24
 
 
@@ -38,21 +30,35 @@ class Result:
     by_ratio: Sequence[Group]
     seconds: str
     extra_memory: str
+    fid: float | None
 
 
 def write_report(
-    out: Path, found: Sequence[Case], rows: Sequence[Row], labels: Sequence[str], origin: Mapping[str, Any]
+    out: Path,
+    found: Sequence[Case],
+    rows: Sequence[Row],
+    measures: Sequence[Measure],
+    fid: Mapping[str, float | None],
+    origin: Mapping[str, Any],
 ) -> Path:
-    """Write results.md and report.html for these inpainters into `out`; the path of the latter."""
-    results = [_result(label, [row for row in rows if row["inpainter"] == label]) for label in labels]
+    """Write results.md and report.html into `out`; the path of the latter.
+
+    `fid` is by inpainter, whose order it gives; None where it was not asked for.
+    """
+    results = [
+        _result(label, [row for row in rows if row["inpainter"] == label], measures, value)
+        for label, value in fid.items()
+    ]
+    table = _table(results, measures)
+    write_atomically(out / "results.md", _markdown(results, table, measures, origin).encode())
     by_case = {(row["inpainter"], row["name"]): row for row in rows}
-    write_atomically(out / "results.md", _markdown(results, origin).encode())
-    write_atomically(out / "report.html", _page(results, _spread(found), by_case, origin).encode())
+    page = _page(results, table, measures, _spread(found), by_case, origin)
+    write_atomically(out / "report.html", page.encode())
     return out / "report.html"
 
 
-def _result(label: str, rows: Sequence[Row]) -> Result:
-    everything, *by_ratio = groups(rows, list(MEASURES))
+def _result(label: str, rows: Sequence[Row], measures: Sequence[Measure], fid: float | None) -> Result:
+    everything, *by_ratio = groups(rows, [measure.key for measure in measures])
     seconds = [row["seconds"] for row in rows if "seconds" in row]
     memory = [row["extra_memory_mb"] for row in rows if row.get("extra_memory_mb") is not None]
     return Result(
@@ -61,49 +67,69 @@ def _result(label: str, rows: Sequence[Row]) -> Result:
         by_ratio,
         f"{statistics.median(seconds):.3g}" if seconds else "-",  # nothing ran here: a folder of results
         f"{max(memory):.0f}" if memory else "-",
+        fid,
     )
 
 
-def _table(results: Sequence[Result]) -> list[list[str]]:
+def _table(results: Sequence[Result], measures: Sequence[Measure]) -> list[list[str]]:
     """Headings and one line an inpainter; a star marks the best mean of a column."""
-    lines = [["inpainter", "N", *(head for head, _ in MEASURES.values()), "s a photo", "extra MB"]]
-    for result in results:
-        cells = [_cell(result.everything, measure, results) for measure in MEASURES]
-        lines.append([result.label, str(result.everything.n), *cells, result.seconds, result.extra_memory])
-    return lines
+    scored = [result.fid for result in results if result.fid is not None]
+    columns = [[result.label for result in results], [str(result.everything.n) for result in results]]
+    columns += [_cells([result.everything for result in results], measure) for measure in measures]
+    columns += [[f"{x:.4g}{'*' if x == min(scored) else ''}" for x in scored]] if scored else []
+    columns += [[result.seconds for result in results], [result.extra_memory for result in results]]
+    fid = ["FID"] if scored else []
+    head = ["inpainter", "N", *(measure.heading for measure in measures), *fid, "s a photo", "extra MB"]
+    return [head, *(list(line) for line in zip(*columns, strict=True))]
 
 
-def _cell(group: Group, measure: str, results: Sequence[Result]) -> str:
-    choose = max if MEASURES[measure][1] else min
-    best = choose(result.everything.mean[measure] for result in results)
-    low, high = group.interval_95[measure]
-    return f"{group.mean[measure]:.4g}{'*' if group.mean[measure] == best else ''} [{low:.4g}, {high:.4g}]"
+def _by_ratio(results: Sequence[Result], measure: Measure) -> list[list[str]]:
+    """Headings and one line an inpainter, a column for each tenth of hole ratio."""
+    columns = [[result.label for result in results]]
+    columns += [_cells(part, measure) for part in zip(*(result.by_ratio for result in results), strict=True)]
+    head = ["inpainter", *(f"{group.label} (N = {group.n})" for group in results[0].by_ratio)]
+    return [head, *(list(line) for line in zip(*columns, strict=True))]
 
 
-def _markdown(results: Sequence[Result], origin: Mapping[str, Any]) -> str:
-    head, *lines = _table(results)
-    rows = [head, ["---"] * len(head), *lines]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return (
-        f"{table}\n\nMeans [95 % bootstrap interval]; * best.\n\n```\n{json.dumps(origin, indent=1)}\n```\n"
-    )
+def _cells(parts: Sequence[Group], measure: Measure) -> list[str]:
+    """Each group's mean and interval; a star marks the best."""
+    choose = max if measure.higher_is_better else min
+    best = choose(group.mean[measure.key] for group in parts)
+    cells = []
+    for group in parts:
+        mean, (low, high) = group.mean[measure.key], group.interval_95[measure.key]
+        cells.append(f"{mean:.4g}{'*' if mean == best else ''} [{low:.4g}, {high:.4g}]")
+    return cells
+
+
+def _markdown(
+    results: Sequence[Result],
+    table: Sequence[Sequence[str]],
+    measures: Sequence[Measure],
+    origin: Mapping[str, Any],
+) -> str:
+    """The table, tables by hole ratio of what tells most, and the origin."""
+    parts = [markdown_rows(table), "Means [95 % bootstrap interval]; * best."]
+    for measure in (*HOLE, *(m for m in measures if m.key.startswith(VGG_L1))):
+        parts += [f"## {measure.heading}, by hole ratio", markdown_rows(_by_ratio(results, measure))]
+    return "\n\n".join([*parts, f"```\n{json.dumps(origin, indent=1)}\n```\n"])
 
 
 def _page(
     results: Sequence[Result],
+    table_rows: Sequence[Sequence[str]],
+    measures: Sequence[Measure],
     shown: Sequence[Case],
     rows: Mapping[tuple[str, str], Row],
     origin: Mapping[str, Any],
 ) -> str:
-    head, *lines = _table(results)
+    head, *lines = table_rows
     table = _tag("tr", "".join(_tag("th", escape(cell)) for cell in head)) + "".join(
         _tag("tr", "".join(_tag("td", escape(cell)) for cell in line)) for line in lines
     )
     plots = "".join(
-        line_plot(
-            title, {r.label: [(g.label, g.mean[m], g.interval_95[m]) for g in r.by_ratio] for r in results}
-        )
-        for m, (title, _) in MEASURES.items()
+        line_plot(m.heading, {r.label: [_point(group, m) for group in r.by_ratio] for r in results})
+        for m in measures
     )
     labels = [result.label for result in results]
     legend = "".join(
@@ -115,6 +141,10 @@ def _page(
         n=results[0].everything.n, table=table, legend=legend, plots=plots, pictures=pictures,
         origin=escape(json.dumps(origin, indent=1)),
     )  # fmt: skip
+
+
+def _point(group: Group, measure: Measure) -> Point:
+    return group.label, group.mean[measure.key], group.interval_95[measure.key]
 
 
 def _case(case: Case, labels: Sequence[str], rows: Mapping[tuple[str, str], Row]) -> str:

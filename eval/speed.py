@@ -25,13 +25,16 @@ from torchvision.models.vgg import cfgs, make_layers
 from edgeconnect import demo
 from edgeconnect.edges import canny, to_gray
 from edgeconnect.errors import InputError
+from edgeconnect.fid import Statistics, frechet_distance
 from edgeconnect.images import list_images, read_rgb, resize
 from edgeconnect.provenance import versions
+from eval import contenders as made
 from eval.contenders import PAPER_WIDTH, Contender, Turn, filling, filling_all, inference, training
 from eval.tables import write_json_lines
 
 SIDE_PX, BATCH = 256, 4
 INFERENCE = {256: (1.8, 2.3), 512: (2.7, 3.3), 1024: (3.5, 4.5)}  # size in px: ratio wanted, ratio aimed at
+PAIRS, FID_PAIRS = 500, 32  # of pictures to score; of pictures for FID's features
 LARGE, SMALL, HOLE_PX = (4000, 6000), (1000, 1000), 200
 
 
@@ -123,12 +126,48 @@ def rounding_rows(options: argparse.Namespace) -> Iterator[Row]:
     yield Row.of("bf16 against float32", _seconds(fast), _seconds(exact), "", note)
 
 
+def score_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """eval.score over pairs of files against a loop over scikit-image's functions."""
+    with tempfile.TemporaryDirectory() as name:
+        made.write_pairs(folder := Path(name), PAIRS, SIDE_PX)
+        works = [(made.scoring, kind, folder) for kind in ("eval.score", "plain")]
+        with _processes(options, *works) as contenders:
+            ours, plain = _take_turns(contenders, options.runs)
+    apart = np.abs(ours[0].result - plain[0].result).max()
+    note = f"{PAIRS} pairs of files; numbers at most {apart:.1e} apart"
+    yield Row.of("scores, edgeconnect", _seconds(ours), _seconds(plain), ">= 2.5", note)
+
+
+def fid_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """FID's features of picture files against pytorch-fid's loop, with a made-up Inception file."""
+    with tempfile.TemporaryDirectory() as name:
+        made.write_pairs(folder := Path(name), FID_PAIRS, SIDE_PX)
+        made.write_inception(weights := folder / "inception.pth")
+        files = sorted(folder.glob("*/*.png"))
+        works = [
+            (made.inception_features, kind, weights, files) for kind in ("float32", "bf16", "pytorch_fid")
+        ]
+        with _processes(options, *works) as contenders:
+            exact, fast, theirs = _take_turns(contenders, options.runs)
+    expected = _fid(theirs)
+    for what, turns, wanted in (("float32", exact, ">= 1.8"), ("bf16, approximate", fast, "")):
+        note = f"FID {_fid(turns) / expected - 1:+.1e} of {expected:.2f}, N = {FID_PAIRS}"
+        yield Row.of(f"FID features, {what}", _seconds(turns), _seconds(theirs), wanted, note)
+
+
+def _fid(turns: Sequence[Turn]) -> float:
+    """Between the two halves of the features."""
+    return frechet_distance(*(Statistics.of(half) for half in np.split(turns[0].result, 2)))
+
+
 SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "canny": canny_rows,
     "train": train_rows,
     "infer": infer_rows,
     "rounding": rounding_rows,
     "large": large_rows,
+    "score": score_rows,
+    "fid": fid_rows,
 }
 
 

@@ -47,16 +47,23 @@ def ratio_label(hole_ratio: float) -> str:
 def markdown(table: Sequence[Group]) -> str:
     """One line a group: its mean and interval for each measure."""
     measures = list(table[0].mean)
-    lines = [["hole ratio", "N", *measures], ["---"] * (2 + len(measures))]
+    lines = [["hole ratio", "N", *measures]]
     for group in table:
         cells = [
             f"{group.mean[m]:.4f} [{group.interval_95[m][0]:.4f}, {group.interval_95[m][1]:.4f}]"
             for m in measures
         ]
         lines.append([group.label, str(group.n), *cells])
+    return markdown_rows(lines)
+
+
+def markdown_rows(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, its columns aligned; the first line holds the headings."""
+    head, *rest = lines
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in (head, ["---"] * len(head), *rest)
     )
 
 

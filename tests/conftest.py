@@ -45,6 +45,16 @@ def model(weights_file: Path) -> EdgeConnect:
     return EdgeConnect.load(weights_file, device="cpu", precision="float32")
 
 
+@pytest.fixture(scope="session")
+def made_up_inception(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, torch.nn.Module]:
+    """A file as pytorch-fid's Inception, with seeded weights; and pytorch-fid's own network with them."""
+    from eval.contenders import pytorch_fid_network, write_inception
+
+    path = tmp_path_factory.mktemp("weights") / "inception.pth"
+    write_inception(path)
+    return path, pytorch_fid_network(path)
+
+
 @pytest.fixture
 def photo(rng: np.random.Generator) -> np.ndarray:
     """A made-up photo (96,128,3) uint8: smooth colours with a few shapes."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgeconnect.batch import Batch, luminance
 from edgeconnect.config import TrainConfig, make_config
-from edgeconnect.vgg import FeatureExtractor
+from edgeconnect.vgg import VGG19_CHANNELS, FeatureExtractor
 
 DISTILLED = {"11": (4, 3), "12": (4, 4), "21": (6, 4)}
 """Layers of a made-up distilled VGG: (channels out, channels in)."""
@@ -36,6 +36,21 @@ def small_features(seed: int = 0) -> FeatureExtractor:
     }
     preprocess = (torch.eye(3)[:, :, None, None], torch.zeros(3))
     return FeatureExtractor(layers, preprocess, padding_mode="zeros")
+
+
+def write_vgg19(path: Path, last: str = "3_1") -> Path:
+    """A file as torchvision's VGG-19 up to a layer; seeded weights that keep activations of usual size."""
+    generator = torch.Generator().manual_seed(0)
+    state, channels = {}, 3
+    for name, index in {"1_1": 0, "1_2": 2, "2_1": 5, "2_2": 7, "3_1": 10}.items():
+        shape = (VGG19_CHANNELS[name[0]], channels, 3, 3)
+        weight = torch.randn(shape, generator=generator) * (2 / (9 * channels)) ** 0.5
+        state |= {f"features.{index}.weight": weight, f"features.{index}.bias": torch.zeros(shape[0])}
+        channels = shape[0]
+        if name == last:
+            break
+    torch.save(state, path)
+    return path
 
 
 def distilled_state(seed: int = 0) -> dict[str, torch.Tensor]:

@@ -57,7 +57,8 @@ ARROWS = {
     "demo": "images inpaint masks",
     # scores
     "metrics": "",
-    "perceptual": "downloads",
+    "perceptual": "downloads vgg",
+    "ablation": "metrics",
     "fid": "downloads",
     "patch_similarity": "",
     "baselines": "images inpaint provenance runtime weights",

@@ -7,12 +7,18 @@ import re
 
 import numpy as np
 import pytest
+import torch
+from small import write_vgg19
+from torchvision import models
 
-from edgeconnect.images import read_raw, read_rgb, write_png
-from edgeconnect.masks import boxes
+from edgeconnect.fid import InceptionFeatures, Statistics, frechet_distance
+from edgeconnect.images import list_images, read_raw, read_rgb, write_png
+from edgeconnect.masks import boxes, touches_border
 from edgeconnect.metrics import score_pair
+from edgeconnect.perceptual import Lpips, VggDistance
 from eval import benchmark
 from eval.benchmark import Scores
+from eval.pairing import examples, plan
 
 SIZE = 64
 
@@ -88,8 +94,8 @@ def test_another_inpainter_can_be_added_later(folders):
     assert run(folders, inpainters="telea,edgeconnect.baselines:navier_stokes")[:4] == first
     assert (folders / "out" / "results" / "edgeconnect.baselines_navier_stokes").is_dir()
     table = (folders / "out" / "results.md").read_text()
-    assert "| telea | 4 |" in table
-    assert "navier_stokes | 4 |" in table
+    assert re.search(r"\| telea +\| 4 ", table)
+    assert re.search(r"navier_stokes +\| 4 ", table)
 
 
 def test_another_tools_results_are_scored_by_name(folders):
@@ -121,6 +127,74 @@ def test_results_of_something_else_under_the_same_name_are_never_mixed(folders):
     assert "another seed" in sentence(folders, "--seed", 1)
     write_png(folders / "photos" / "new.png", np.zeros((70, 70, 3), np.uint8))
     assert "another photos_sha256" in sentence(folders)
+
+
+def test_results_md_has_a_table_by_hole_ratio_of_what_tells_most(folders):
+    run(folders, "--masks-per-photo", 3, "--features", write_vgg19(folders / "vgg.pth"))
+    text = (folders / "out" / "results.md").read_text()
+    rows = [json.loads(line) for line in (folders / "out" / "scores.jsonl").read_text().splitlines()]
+    assert re.findall(r"## (.*), by hole ratio", text) == [
+        "PSNR in the hole, dB",
+        "SSIM in the hole",
+        "VGG L1 in the hole",
+    ]
+    ssim = text.split("## SSIM in the hole")[1].split("##")[0].strip().splitlines()[2:]
+    assert [cell.strip() for cell in ssim[0].split("|")[2:-1]] == [
+        f"{10 * i}-{10 * i + 10} % (N = 3)" for i in range(4)
+    ]
+    telea = next(line for line in ssim if "| telea" in line).split("|")[2]
+    scores = [r["hole/ssim"] for r in rows if r["inpainter"] == "telea" and r["hole_ratio"] <= 0.1]
+    assert float(telea.replace("*", "").split()[0]) == pytest.approx(np.mean(scores), rel=1e-3)
+
+
+def test_distances_of_networks_can_be_added_to_results_that_are_there(folders):
+    first = run(folders)
+    vgg, trunk = write_vgg19(folders / "vgg.pth"), folders / "trunk.pth"
+    torch.save(models.squeezenet1_1(weights=None).state_dict(), trunk)
+    asked = ("--features", vgg, "--lpips", "squeeze", "--lpips-trunk", trunk, "--device", "cpu")
+    rows = run(folders, *asked)
+    of_vgg, of_lpips = sorted(set(rows[0]) - set(first[0]))
+    assert (of_vgg[:12], of_lpips[:19]) == ("hole/vgg_l1/", "lama/lpips_squeeze/")
+    assert [row["seconds"] for row in rows] == [row["seconds"] for row in first]  # nothing was filled again
+    for row in rows[:2]:
+        files = [folders / "out" / x / f"{row['name']}.png" for x in ("inputs/photos", "results/telea")]
+        truth, result = (torch.tensor(read_rgb(x)).permute(2, 0, 1)[None] / 255 for x in files)
+        mask = torch.tensor(read_raw(folders / "out" / "inputs" / "masks" / f"{row['name']}.png") > 0)
+        assert row[of_vgg] == pytest.approx(VggDistance(vgg)(truth, result, mask[None, None]).item())
+        assert row[of_lpips] == pytest.approx(Lpips("squeeze", trunk)(truth, result).item())
+    assert "| LPIPS squeeze " in (folders / "out" / "results.md").read_text()
+
+
+def test_fid_is_that_of_the_folders(folders, made_up_inception):
+    for path in list_images(folders / "photos")[2:]:
+        path.unlink()
+    file = made_up_inception[0]
+    run(folders, "--fid", "--inception", file, "--device", "cpu", inpainters="ns")
+    features = InceptionFeatures(file)
+    truth, result = (
+        Statistics.of(features(read_rgb(path) for path in sorted((folders / "out" / name).iterdir())))
+        for name in ("inputs/photos", "results/ns")
+    )
+    head, _, line = (folders / "out" / "results.md").read_text().splitlines()[:3]
+    place = [cell.strip() for cell in head.split("|")].index("FID")
+    shown = float(line.split("|")[place].replace("*", ""))
+    assert shown == pytest.approx(frechet_distance(truth, result), rel=1e-3)
+
+
+def test_without_a_folder_of_masks_strokes_are_drawn_by_the_seed(folders):
+    def drawn(seed):
+        chosen = plan(folders / "photos", None, seed, 3, SIZE, "white")
+        return [x.mask for x in examples(list_images(folders / "photos"), None, chosen)]
+
+    masks = drawn(0)
+    assert np.histogram([x.mean() for x in masks], np.arange(7) / 10)[0].tolist() == [2] * 6
+    assert [touches_border(x) for x in masks] == [True] * 6 + [False] * 6
+    assert all((a == b).all() for a, b in zip(masks, drawn(0), strict=True))
+    assert not any((a == b).all() for a, b in zip(masks, drawn(1), strict=True))
+    args = ["--photos", folders / "photos", "--out", folders / "o", "--inpainters", "ns", "--size", SIZE]
+    benchmark.main([str(x) for x in args])
+    kept = sorted((folders / "o" / "inputs" / "masks").iterdir())
+    assert len(kept) == 4 and ((read_raw(kept[0]) > 0) == masks[0]).all()
 
 
 def test_wrong_inputs_are_one_sentence(folders):

@@ -7,36 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from pytorch_fid import inception
-from torch import nn
 
 from edgeconnect.errors import InputError
 from edgeconnect.fid import InceptionFeatures, Statistics, frechet_distance
 from edgeconnect.images import read_rgb, write_png
 from eval import fid as recipe
-
-
-@pytest.fixture(scope="session")
-def made_up_inception(tmp_path_factory):
-    """A file as pytorch-fid's, with seeded weights that keep activations of usual size; and its network."""
-    path = tmp_path_factory.mktemp("weights") / "inception.pth"
-    torch.manual_seed(0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: None)
-        patch.setattr(nn.Module, "load_state_dict", lambda *_: None)
-        network = inception.fid_inception_v3()
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            nn.init.normal_(module.running_mean, 0, 0.1)
-            nn.init.normal_(module.bias, 0, 0.1)
-    torch.save(network.state_dict(), path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: torch.load(path))
-        return path, inception.InceptionV3().eval()
 
 
 @pytest.fixture

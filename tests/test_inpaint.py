@@ -98,6 +98,19 @@ def test_given_edges_are_used_in_the_hole_and_only_there(model: EdgeConnect, pho
     np.testing.assert_array_equal(result, model.inpaint(photo, mask, drawn.astype(bool)))
 
 
+def test_given_known_edges_are_used_outside_the_hole_and_only_there(
+    model: EdgeConnect, photo: np.ndarray
+) -> None:
+    mask = _hole(photo.shape)
+    own = canny(to_gray(photo), 2.0, mask=~mask)
+    nothing = np.zeros(mask.shape, bool)
+    result = model.inpaint(photo, mask, nothing, known_edges=nothing)
+    assert (result[mask] != model.inpaint(photo, mask, nothing)[mask]).any()
+    np.testing.assert_array_equal(result[~mask], photo[~mask])
+    np.testing.assert_array_equal(model.inpaint(photo, mask, known_edges=own), model.inpaint(photo, mask))
+    np.testing.assert_array_equal(result, model.inpaint(photo, mask, nothing, known_edges=mask))
+
+
 def test_the_completed_edges_given_back_change_nothing(model: EdgeConnect, photo: np.ndarray) -> None:
     mask = _hole(photo.shape)
     edges = model.complete_edges(photo, mask)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import lpips
 import pytest
 import torch
+from small import write_vgg19
 from torchvision import models
 
 from edgeconnect.errors import InputError
-from edgeconnect.perceptual import Lpips, perceptual_l1
+from edgeconnect.perceptual import Lpips, VggDistance, perceptual_l1
 
 BUILDERS = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
 
@@ -69,3 +70,40 @@ def test_perceptual_l1_sums_the_mean_differences_of_all_feature_maps():
         return [x, 3 * x.mean(dim=(2, 3), keepdim=True)]
 
     assert perceptual_l1(features, a, b).tolist() == [0.5 + 1.5, 0]
+
+
+def test_with_a_mask_a_place_counts_by_its_share_of_hole():
+    a, b = torch.zeros(1, 1, 2, 4), torch.tensor([[[[1.0, 2, 4, 8], [1, 2, 4, 8]]]])
+    mask = torch.tensor([[[[0.0, 1, 1, 1], [0, 0, 1, 1]]]])
+
+    def features(x):
+        return [x, x[:, :, ::2, ::2]]
+
+    # five hole pixels differ by 2, 4, 4, 8, 8; of the small map's two places one is a quarter hole, one all
+    expected = (2 + 4 + 4 + 8 + 8) / 5 + (0.25 * 1 + 1 * 4) / 1.25
+    assert perceptual_l1(features, a, b, mask).item() == pytest.approx(expected)
+    assert perceptual_l1(features, a, b, torch.ones_like(mask)) == perceptual_l1(features, a, b)
+    with pytest.raises(InputError, match="no hole"):
+        perceptual_l1(features, a, b, 0 * mask)
+
+
+def test_the_vgg_distance_is_torchvisions_layers_compared(pair, tmp_path):
+    path = write_vgg19(tmp_path / "vgg.pth")
+    layers = models.vgg19(weights=None).features[:12]
+    layers.load_state_dict({k.removeprefix("features."): v for k, v in torch.load(path).items()})
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected, (x, y) = torch.zeros(2), ((z - mean[:, None, None]) / std[:, None, None] for z in pair)
+    with torch.inference_mode():
+        for i, layer in enumerate(layers):
+            x, y = layer(x), layer(y)
+            if i in (1, 6, 11):  # after the first convolution of each block
+                expected += (x - y).abs().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(VggDistance(path)(*pair), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_vgg_without_the_layers_is_refused(tmp_path):
+    path = write_vgg19(tmp_path / "short.pth", last="2_1")
+    with pytest.raises(
+        InputError, match="expected VGG-19 with relu1_1, relu2_1, relu3_1, got relu1_1, relu2_1"
+    ):
+        VggDistance(path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eval import speed
-from eval.contenders import Contender, inference
+from eval.contenders import Contender, inception_features, inference, scoring, write_pairs
 from eval.speed import Row
 
 
@@ -36,6 +36,23 @@ def test_plain_code_paints_the_same_picture() -> None:
         expected, found = plain.turn(), ours.turn()
     np.testing.assert_allclose(found.result, expected.result, atol=1e-4)
     assert found.result.shape == (3, 32, 32) and found.peak_bytes > 50e6
+
+
+def test_plain_code_scores_the_same_numbers(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 3, 64)
+    ours, plain = (scoring(kind, tmp_path)() for kind in ("eval.score", "plain"))
+    assert ours.shape == (3, 3) and np.ptp(ours, axis=0).min() > 0
+    np.testing.assert_allclose(ours, plain, rtol=0, atol=1e-6)
+
+
+def test_pytorch_fids_loop_takes_the_same_features(tmp_path: Path, made_up_inception) -> None:
+    write_pairs(tmp_path, 2, 64)
+    files = sorted(tmp_path.glob("truth/*.png"))
+    kinds = ("float32", "bf16", "pytorch_fid")
+    exact, fast, theirs = (inception_features(kind, made_up_inception[0], files)() for kind in kinds)
+    assert theirs.shape == (2, 2048) and theirs.std() > 0.01
+    np.testing.assert_allclose(exact, theirs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fast, theirs, atol=0.05 * theirs.max())
 
 
 def test_what_goes_wrong_in_a_contender_is_raised_here() -> None:
