@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.cli_single import add_single
 from edgeconnect.cli_train import add_train
 from edgeconnect.errors import InputError, NonFiniteLossError
 
@@ -41,6 +42,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_inpaint(commands)
     _add_edges(commands)
     add_train(commands, with_config=command == "train")
+    add_single(commands, with_config=command == "single")
     _add_convert(commands)
     _add_serve(commands)
     return parser

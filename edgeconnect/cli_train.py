@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pydantic import BaseModel
+
     from edgeconnect.config import TrainConfig
 
 
@@ -19,16 +23,18 @@ def add_train(commands: Any, *, with_config: bool) -> None:
     train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
     train.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
     if with_config:
-        _add_config_options(train)
+        from edgeconnect.config import TrainConfig
+
+        add_config_options(train, TrainConfig, leave_out=("stage",))
     train.set_defaults(run_command=_train)
 
 
-def _add_config_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of TrainConfig, whose values the config itself checks."""
-    from edgeconnect.config import TrainConfig
-
-    for name, field in TrainConfig.model_fields.items():
-        if name == "stage":
+def add_config_options(
+    parser: argparse.ArgumentParser, config: type[BaseModel], leave_out: Collection[str]
+) -> None:
+    """One option for each field of a config but some; the config itself checks their values."""
+    for name, field in config.model_fields.items():
+        if name in leave_out:
             continue
         kind: dict[str, Any] = {"metavar": name.upper()}
         if field.annotation is bool:

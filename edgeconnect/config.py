@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +12,17 @@ from edgeconnect.errors import InputError
 
 STAGES = ("edge", "inpaint", "joint")
 Stage = Literal["edge", "inpaint", "joint"]
+Config = TypeVar("Config", bound=BaseModel)
+
+
+class RunConfig(Protocol):
+    """What a run's folder must know of a config of any kind."""
+
+    @property
+    def run(self) -> Path: ...
+    @property
+    def tensorboard(self) -> bool: ...
+    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
 
 
 def _split(value: Any) -> Any:
@@ -193,11 +204,16 @@ class TrainConfig(BaseModel):
 def make_config(given: dict[str, Any], file: Path | None = None) -> TrainConfig:
     """A checked TrainConfig from a YAML file's fields and then `given`; all faults in one InputError."""
     values = {**(read_yaml(file) if file else {}), **given}
+    return checked(TrainConfig, values, str(file or "training options"))
+
+
+def checked(kind: type[Config], values: dict[str, Any], where: str) -> Config:
+    """A config of a `kind` from its fields' values; all faults in one InputError that starts with `where`."""
     try:
-        return TrainConfig(**values)
+        return kind(**values)
     except ValidationError as error:
         faults = "; ".join(map(_sentence, error.errors()))
-        raise InputError(f"{file or 'training options'}: {faults}") from None
+        raise InputError(f"{where}: {faults}") from None
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -211,7 +227,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return {str(k).replace("-", "_"): v for k, v in values.items()}
 
 
-def to_yaml(config: TrainConfig) -> str:
+def to_yaml(config: RunConfig) -> str:
     """The whole config as YAML, every field written out."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 

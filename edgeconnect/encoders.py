@@ -17,7 +17,7 @@ from PIL import Image
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -109,6 +109,15 @@ def encode_jpeg(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[b
         notes.append("JPEG has no alpha: it was left out")
         pixels = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
     return _save(to_8bit(pixels), icc_profile, "JPEG", quality=95, subsampling=0), notes
+
+
+def encode_gif(frames: Sequence[Pixels], seconds_per_frame: float) -> bytes:
+    """An endless animation of (H,W,3) uint8 pictures of one size, each with a palette of its own."""
+    file = io.BytesIO()
+    first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
+    duration_ms = round(1000 * seconds_per_frame)
+    first.save(file, "GIF", save_all=True, append_images=rest, duration=duration_ms, loop=0)
+    return file.getvalue()
 
 
 def _save(pixels: Pixels, icc_profile: bytes | None, format: str, **options: Any) -> bytes:

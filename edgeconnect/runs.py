@@ -13,7 +13,9 @@ from edgeconnect.config import make_config, read_yaml, to_yaml
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
-    from edgeconnect.config import TrainConfig
+    from collections.abc import Callable, Collection
+
+    from edgeconnect.config import Config, RunConfig, TrainConfig
 
 # what may differ when a run goes on; anything else would make it another run
 _MAY_CHANGE = frozenset(
@@ -78,21 +80,30 @@ class Paths:
 
 def resumed_config(run: Path, given: dict[str, Any]) -> TrainConfig:
     """The saved config of a run with the `given` changes; InputError for one that would alter the run."""
+    return changed_config(run, given, make_config, _MAY_CHANGE, "start another one with --init-from")
+
+
+def changed_config(
+    run: Path,
+    given: dict[str, Any],
+    make: Callable[[dict[str, Any]], Config],
+    may_change: Collection[str],
+    advice: str,
+) -> Config:
+    """`resumed_config` of any kind of run: how a config is made, its fields that may differ, what to do."""
     file = Paths(run).config
     if not file.exists():
         raise InputError(f"{run}: expected a run to resume, found no config.yaml")
-    saved = make_config(read_yaml(file))
-    changed = make_config({**saved.model_dump(mode="json"), **given})
+    saved = make(read_yaml(file))
+    changed = make({**saved.model_dump(mode="json"), **given})
     altered = [
         n
         for n in type(saved).model_fields
-        if n not in _MAY_CHANGE and getattr(saved, n) != getattr(changed, n)
+        if n not in may_change and getattr(saved, n) != getattr(changed, n)
     ]
     if altered:
         names = ", ".join(f"{n} ({getattr(saved, n)} before, {getattr(changed, n)} now)" for n in altered)
-        raise InputError(
-            f"{run}: a resumed run keeps its settings, but {names}; start another one with --init-from"
-        )
+        raise InputError(f"{run}: a resumed run keeps its settings, but {names}; {advice}")
     return changed
 
 
@@ -102,7 +113,7 @@ def refuse_another(run: Path) -> None:
         raise InputError(f"{run}: holds a run already; go on with --resume or choose another --run folder")
 
 
-def save_config(config: TrainConfig) -> None:
+def save_config(config: RunConfig) -> None:
     """Write config.yaml into the run's folder, which is made where there is none."""
     write_atomically(Paths(config.run).config, lambda temporary: _write_text(temporary, to_yaml(config)))
 
@@ -110,7 +121,7 @@ def save_config(config: TrainConfig) -> None:
 class Log:
     """log.jsonl, one JSON object a line, each with its "step"; TensorBoard's events too where asked for."""
 
-    def __init__(self, config: TrainConfig, step: int) -> None:
+    def __init__(self, config: RunConfig, step: int) -> None:
         """Go on after `step`: later lines, of steps that were lost with a killed process, are dropped."""
         self.board = _tensorboard(config.run) if config.tensorboard else None
         self.path = Paths(config.run).log

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +21,14 @@ from edgeconnect.images import write_png
 from edgeconnect.initial import initialise
 from edgeconnect.memory import keep_memory
 from edgeconnect.runtime import choose_device
+from edgeconnect.stopping import Outcome, stop_signals
 from edgeconnect.trainer import Trainer, build_networks
 from edgeconnect.validation import validate
 from edgeconnect.vgg import load_features
 from edgeconnect.weights import find_vgg19
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from edgeconnect.batch import Batch
     from edgeconnect.config import TrainConfig
@@ -38,14 +36,6 @@ if TYPE_CHECKING:
     from edgeconnect.vgg import FeatureExtractor
 
 Report = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: the last step, and the signal's number where one stopped it."""
-
-    step: int
-    signal: int | None = None
 
 
 def train(
@@ -65,7 +55,7 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     device = choose_device(config.device)
-    with distributed.joined(device.type) as ranks, _stop_signals() as stopping:
+    with distributed.joined(device.type) as ranks, stop_signals() as stopping:
         device = _own_device(device, ranks)
         if ranks.is_main and not resume:
             runs.refuse_another(config.run)
@@ -215,16 +205,3 @@ def _listed(skipped: list[str]) -> str:
     return (
         "" if not skipped else "".join([f"; {len(skipped)} skipped:", *(f"\n  {line}" for line in skipped)])
     )
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT append their numbers to, instead of ending the process at once."""
-    received: list[int] = []
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = [signal.signal(number, lambda n, _: received.append(n)) for number in numbers]
-    try:
-        yield received
-    finally:
-        for number, handler in zip(numbers, previous, strict=True):
-            signal.signal(number, handler)

@@ -1,0 +1,201 @@
+"""`edgeconnect single`: one photo is enough. Trains on it, and shows it at any size and shape."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeconnect.cli_train import add_config_options
+from edgeconnect.errors import InputError
+
+if TYPE_CHECKING:
+    from edgeconnect.ingan.config import SingleConfig
+    from edgeconnect.ingan.retarget import Retargeter
+
+
+def add_single(commands: Any, *, with_config: bool) -> None:
+    """Add the command; the many options of its `train` only `with_config`, whose import takes a moment."""
+    single = commands.add_parser("single", help="one photo's own patches: train on it, retarget it")
+    uses = single.add_subparsers(required=True, metavar="USE")
+    _add_train(uses, with_config=with_config)
+    _add_retarget(uses)
+
+
+def _add_train(uses: Any, *, with_config: bool) -> None:
+    train = uses.add_parser("train", help="train InGAN on one photo, or on a few textures")
+    train.add_argument("photos", nargs="*", default=argparse.SUPPRESS, metavar="PHOTO")
+    train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
+    train.add_argument(
+        "--no-reconstruction",
+        action="store_const",
+        const=0.0,
+        dest="w_reconstruction",
+        default=argparse.SUPPRESS,
+        help="ablation: without the encoder-encoder term (--scales 1: with one scale)",
+    )
+    if with_config:
+        from edgeconnect.ingan.config import SingleConfig
+
+        add_config_options(train, SingleConfig, leave_out=("photos",))
+    train.set_defaults(run_command=_train)
+
+
+def _add_retarget(uses: Any) -> None:
+    retarget = uses.add_parser("retarget", help="a trained photo at any size and shape, or through sizes")
+    retarget.add_argument("run", type=Path, metavar="RUN", help="folder of `single train`")
+    target = retarget.add_mutually_exclusive_group()
+    target.add_argument("--size", type=_size, metavar="HxW", help="height and width in px")
+    target.add_argument("--scale", type=_scale, metavar="SY,SX", help="of the height and width, or S of both")
+    target.add_argument("--outline", type=Path, metavar="MASK", help="white = show; transparent elsewhere")
+    retarget.add_argument(
+        "--trapezoid",
+        type=_inwards,
+        metavar="L,R",
+        help="the top corners this much inwards, in shares of the width (negative: --trapezoid=-L,-R)",
+    )
+    retarget.add_argument(
+        "--frames", type=int, metavar="N", help="an animation to that size and shape and back (GIF, MP4)"
+    )
+    retarget.add_argument("--photo", type=int, default=0, metavar="N", help="which of several photos [0]")
+    retarget.add_argument("--out", type=Path, required=True, metavar="FILE|DIR", help="PNG unless named else")
+    retarget.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
+    retarget.add_argument(
+        "--precision", default="auto", choices=("auto", "float32", "bf16"), help="[%(default)s]"
+    )
+    retarget.set_defaults(run_command=_retarget)
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected HxW in whole px, as in 200x300, got {text!r}") from None
+    return height, width
+
+
+def _scale(text: str) -> tuple[float, float]:
+    scales = _floats(text)
+    if len(scales) not in (1, 2) or not all(0 < scale < 100 for scale in scales):
+        raise argparse.ArgumentTypeError(f"expected SY,SX or one number for both, above 0, got {text!r}")
+    return scales[0], scales[-1]
+
+
+def _inwards(text: str) -> tuple[float, float]:
+    inwards = _floats(text)
+    if len(inwards) != 2 or not all(abs(share) < 10 for share in inwards):
+        raise argparse.ArgumentTypeError(f"expected L,R in shares of the width, as in 0.2,0.2, got {text!r}")
+    return inwards[0], inwards[1]
+
+
+def _floats(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return []
+
+
+def _train(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from edgeconnect import runs
+    from edgeconnect.config import to_yaml
+    from edgeconnect.ingan import training
+
+    config = _train_config(options)
+    with tqdm(total=config.steps, unit="step", dynamic_ncols=True) as bar:
+
+        def say(text: str) -> None:
+            bar.write(text)
+
+        def on_step(report: dict[str, Any]) -> None:
+            if not bar.n:  # a resumed run's speed does not count the steps before
+                bar.initial = bar.n = bar.last_print_n = report["step"] - 1
+            bar.update(report["step"] - bar.n)
+            bar.set_postfix_str(f"previews in {config.run / 'samples'}", refresh=False)
+
+        say(to_yaml(config))
+        outcome = training.train(config, resume=options.resume, say=say, on_step=on_step)
+        if outcome.step < config.steps:
+            say(f"stopped after step {outcome.step} and saved; go on with --resume")
+        say(f"generator: {runs.Paths(config.run).weights}; use it with `edgeconnect single retarget`")
+    return 128 + outcome.signal if outcome.signal else 0
+
+
+def _train_config(options: argparse.Namespace) -> SingleConfig:
+    from edgeconnect import runs
+    from edgeconnect.config import read_yaml
+    from edgeconnect.ingan.config import MAY_CHANGE, SingleConfig, make_single_config
+
+    given = {name: value for name, value in vars(options).items() if name in SingleConfig.model_fields}
+    if not options.resume:
+        return make_single_config(given, options.config)
+    given = (read_yaml(options.config) if options.config else {}) | given
+    if "run" not in given:
+        raise InputError("--resume needs --run, the folder of the run to go on with")
+    return runs.changed_config(
+        Path(given["run"]), given, make_single_config, MAY_CHANGE, "start another one in another --run folder"
+    )
+
+
+def _retarget(options: argparse.Namespace) -> int:
+    from edgeconnect import encoders
+    from edgeconnect.ingan.animation import check_animation
+    from edgeconnect.ingan.retarget import Retargeter
+
+    if options.frames is None:
+        encoders.output_format(options.out)
+    else:
+        check_animation(options.out)
+    if not (options.size or options.scale or options.outline or options.trapezoid):
+        raise InputError(
+            "expected a target: give --size HxW, --scale SY,SX, --trapezoid L,R or --outline MASK"
+        )
+    model = Retargeter.load(options.run, device=options.device, precision=options.precision)
+    if options.outline:
+        _write_outline(options, model)
+    else:
+        _write_sized(options, model)
+    print(options.out)
+    return 0
+
+
+def _write_sized(options: argparse.Namespace, model: Retargeter) -> None:
+    from edgeconnect import images
+    from edgeconnect.ingan.animation import write_animation
+    from edgeconnect.ingan.retarget import as_alpha
+
+    size = options.size or model.size(options.scale or (1.0, 1.0), options.photo)
+    left, right = options.trapezoid or (0.0, 0.0)
+    shifts = (left, -right)
+    if options.frames is not None:
+        pictures = list(model.through_sizes(size, options.frames, shifts, options.photo))
+        write_animation(options.out, pictures)
+        _say(model.note(size, options.photo))
+        return
+    rgb = model.retarget(size, shifts, options.photo)
+    _say(model.note(size, options.photo))
+    alpha = as_alpha(size, shifts) if options.trapezoid else None
+    for note in images.write_photo(options.out, rgb, images.Photo(rgb, alpha)):
+        _say(note)
+
+
+def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
+    from edgeconnect import images, masks
+
+    if options.trapezoid or options.frames:
+        raise InputError("--outline goes with neither --trapezoid nor --frames")
+    outline, notes = masks.repair(images.read_raw(options.outline), polarity="white")
+    for note in notes:
+        _say(f"{options.outline}: {note}")
+    rgba = model.in_outline(outline, options.photo)
+    rgb = rgba[..., :3]
+    for note in images.write_photo(options.out, rgb, images.Photo(rgb, rgba[..., 3])):
+        _say(note)
+
+
+def _say(note: str | None) -> None:
+    if note:
+        print(note, file=sys.stderr)

@@ -1,0 +1,161 @@
+"""Every number of a single-image training, typed, with its source; presets for machines without a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edgeconnect.config import Count, Pair, checked, read_yaml
+from edgeconnect.errors import InputError
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "medium": {
+        "short_side": 256,
+        "crop": 128,
+        "width": 32,
+        "disc_width": 32,
+        "steps": 12_000,
+        "lr": 1e-4,
+        "decay_from": 4000,
+        "sizes_until": 2000,
+        "scales_until": 4000,
+        "inverse_from": 2000,
+    },
+    "small": {
+        "short_side": 160,
+        "crop": 80,
+        "width": 24,
+        "disc_width": 32,
+        "downscales": 2,
+        "steps": 3000,
+        "lr": 2e-4,
+        "decay_from": 1000,
+        "sizes_until": 600,
+        "scales_until": 1000,
+        "inverse_from": 1500,
+        "save_every": 250,
+        "preview_every": 250,
+    },
+}
+"""What a preset changes: smaller crops, networks and counts of steps in the paper's proportions."""
+
+
+class SingleConfig(BaseModel):
+    """A training on one photo (or a few). "paper" is Shocher et al., "InGAN" (ICCV 2019)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    photos: tuple[Path, ...] = Field(min_length=1, description="the photo, or several textures")
+    run: Path = Field(
+        description="folder of this run: config.yaml, log.jsonl, photos/, samples/, checkpoints/, generator"
+    )
+    preset: Literal["paper", "medium", "small"] = Field(
+        "small",
+        description="paper, medium (hours on a CPU) or small (a quarter of an hour): the other defaults",
+    )
+
+    steps: Count = Field(75_000, gt=0, description="training steps (paper: 75000; 20000 and more are good)")
+    short_side: int | None = Field(
+        None, ge=16, description="the photo is shrunk to this short side in px first (paper: as it is)"
+    )
+    crop: int = Field(256, ge=16, description="side of the random crop of a step in px (paper: 256)")
+    seed: int = Field(0, ge=0, description="seed of weights, crops, sizes and noise")
+
+    sizes: Pair = Field(
+        (0.15, 2.25), description="a,b: a side of the result over the crop's, uniform (paper: 0.15,2.25)"
+    )
+    sizes_until: Count = Field(
+        10_000, ge=0, description="steps in which the sizes grow from 1 to all of them (paper: 10000)"
+    )
+    trapezoids: float = Field(
+        0.25, ge=0, le=1, description="share of steps with a trapezoid (own choice; the paper gives none)"
+    )
+    most_shift: float = Field(
+        0.3, ge=0, lt=0.475, description="largest shift of its top corners over the width (own choice)"
+    )
+    noise_levels: float = Field(
+        1.0, ge=0, description="uniform noise on what G and D see, in grey levels of 255 (paper: 1)"
+    )
+
+    width: int = Field(64, gt=0, description="channels after the generator's entry (paper: 64)")
+    downscales: int = Field(3, ge=0, description="poolings of the generator's U-Net (paper: 3)")
+    blocks: int = Field(6, ge=0, description="residual blocks at its bottom (paper: 6)")
+    disc_width: int = Field(64, gt=0, description="channels of a patch network's first layer (paper: 64)")
+    scales: int | None = Field(
+        None, gt=0, description="scales of the discriminator (paper: as many as fit; ablation: 1)"
+    )
+    scale_factor: float = Field(1.4, gt=1, description="from one scale to the next (paper: 1.4)")
+    scale_least_px: int = Field(13, ge=13, description="shorter side of the smallest scale (paper: about 13)")
+    scales_until: Count = Field(
+        25_000, ge=0, description="steps in which coarse scales count more (paper: 25000)"
+    )
+
+    w_reconstruction: float = Field(
+        0.1, ge=0, description="encoder-encoder term, the paper's lambda (paper: 0.1; ablation: 0)"
+    )
+    inverse_from: Count = Field(
+        10_000, ge=0, description="step after which the way back gets a G step of its own (paper: 10000)"
+    )
+    lr: float = Field(5e-5, gt=0, description="learning rate of both networks (paper: 5e-5)")
+    betas: Pair = Field((0.5, 0.999), description="Adam's betas (paper: 0.5, 0.999)")
+    decay_from: Count = Field(
+        20_000, ge=0, description="step from which the learning rate falls linearly to 0 (paper: 20000)"
+    )
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="bf16 autocast; auto: where hardware has it"
+    )
+    threads: int = Field(0, ge=0, description="CPU threads (0: PyTorch's choice)")
+    save_every: Count = Field(1000, gt=0, description="steps between checkpoints")
+    keep: int = Field(2, gt=0, description="checkpoints kept")
+    log_every: int = Field(10, gt=0, description="steps between lines in log.jsonl")
+    preview_every: Count = Field(
+        1000, gt=0, description="steps between previews in samples/, after early ones at 10, 20, 40, ..."
+    )
+    max_minutes: float | None = Field(None, gt=0, description="save and stop after this many minutes")
+    tensorboard: bool = Field(False, description="also write TensorBoard event files (extra: tensorboard)")
+
+    @model_validator(mode="after")
+    def _fields_go_together(self) -> SingleConfig:
+        low, high = self.sizes
+        if not 0 < low <= 1 <= high:
+            raise ValueError(f"sizes: expected a range around 1, got {low:g},{high:g}")
+        return self
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """Weight of each named loss term."""
+        back = self.w_reconstruction
+        return {"adv": 1.0, "reconstruction": back, "inverse": back, "d_adv": 1.0}
+
+
+# what may differ when a run goes on; anything else would make it another run
+MAY_CHANGE = frozenset(
+    (
+        "run",
+        "device",
+        "threads",
+        "save_every",
+        "keep",
+        "log_every",
+        "preview_every",
+        "max_minutes",
+        "tensorboard",
+    )
+)
+
+
+def make_single_config(given: dict[str, Any], file: Path | None = None) -> SingleConfig:
+    """A checked SingleConfig: the preset's values, over them a YAML file's and then `given`.
+
+    All faults come in one InputError.
+    """
+    values = {**(read_yaml(file) if file else {}), **given}
+    preset = values.get("preset", SingleConfig.model_fields["preset"].default)
+    if preset not in PRESETS:
+        raise InputError(f"preset: expected {', '.join(PRESETS)}, got {preset!r}")
+    return checked(SingleConfig, {**PRESETS[preset], **values}, str(file or "training options"))

@@ -1,0 +1,96 @@
+"""What a single-image run keeps for its later use: the photos as they were trained on, and the generator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from edgeconnect import images
+from edgeconnect.checkpoint import write_atomically
+from edgeconnect.encoders import to_8bit
+from edgeconnect.errors import InputError
+from edgeconnect.ingan.networks import Generator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+FORMAT = "ingan-1"
+
+
+def read_photos(paths: Sequence[Path], short_side: int | None) -> tuple[list[NDArray[np.uint8]], list[str]]:
+    """The photos (H,W,3) uint8 to train on, shrunk to a short side in px, and notes on what changed."""
+    photos, notes = [], []
+    for path in paths:
+        photo = images.read_photo(path)
+        rgb = to_8bit(photo.rgb)
+        notes += [f"{path}: {note}" for note in photo.notes]
+        if short_side is not None and min(rgb.shape[:2]) > short_side:
+            height, width = (round(s * short_side / min(rgb.shape[:2])) for s in rgb.shape[:2])
+            notes.append(f"{path}: shrunk from {rgb.shape[1]}x{rgb.shape[0]} to {width}x{height} px")
+            rgb = images.resize(rgb, height, width)
+        photos.append(rgb)
+    return photos, notes
+
+
+def save_photos(run: Path, photos: Sequence[NDArray[np.uint8]]) -> None:
+    """Keep the photos in the run's own folder."""
+    for number, photo in enumerate(photos):
+        images.write_png(_photo_path(run, number), photo)
+
+
+def load_photos(run: Path, count: int) -> list[NDArray[np.uint8]]:
+    """A run's photos (H,W,3) uint8; raises InputError where one is missing."""
+    return [images.read_rgb(_photo_path(run, number)) for number in range(count)]
+
+
+def to_tensor(photo: NDArray[np.uint8]) -> Tensor:
+    """(H,W,3) uint8 -> (1,3,H,W) float32 in [-1,1]."""
+    return torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
+
+
+def to_photo(picture: Tensor) -> NDArray[np.uint8]:
+    """(1,3,H,W) in [-1,1] -> (H,W,3) uint8."""
+    levels = ((picture[0].float() + 1) * 127.5).round().clamp(0, 255)
+    return levels.permute(1, 2, 0).to("cpu", torch.uint8).numpy()
+
+
+def save_generator(path: Path, generator: Generator, made: dict[str, Any]) -> None:
+    """Write a generator to one safetensors file, atomically; `made` says how it was trained."""
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
+    metadata = {"format": FORMAT, "config": json.dumps(generator.config), "made": json.dumps(made)}
+    write_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
+
+
+def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
+    """A generator, in eval mode on the CPU, and how it was trained; InputError for any other file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `edgeconnect single train` writes it") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: expected a safetensors file of a generator, got {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: expected a generator of format {FORMAT}, got {metadata.get('format', 'none named')}"
+        )
+    generator = Generator(**json.loads(metadata["config"]))
+    try:
+        generator.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its tensors do not fit its config: {str(error)[:200]}") from None
+    return generator.eval(), json.loads(metadata["made"])
+
+
+def _photo_path(run: Path, number: int) -> Path:
+    return run / "photos" / f"{number}.png"
