@@ -1,0 +1,211 @@
+"""Holes filled from one photo alone: `InGAN()(photo, mask)`, an inpainter like the others.
+
+A preview comes from patch matching within seconds; the rest of the time goes into adversarial refinement of
+it. Each group of holes is filled in a window of its own, so memory follows the hole, not the photo.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from edgeconnect.errors import InputError
+from edgeconnect.ingan.patch_fill import patch_fill
+from edgeconnect.ingan.patches import PATCH_PX, touching
+from edgeconnect.ingan.refine import Example, Settings, refine
+from edgeconnect.memory import keep_memory
+from edgeconnect.regions import Box, hole_groups
+from edgeconnect.runtime import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Mask = NDArray[np.bool_]
+    Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+    Inpainter = Callable[[Pixels, Mask], Pixels]
+
+CONTEXT_PX = 96  # least surroundings of a hole that it is filled from, and its own longer side where more
+LEAST_PX = 16  # sides of a photo with room for D's patches
+LEAST_REFINEMENT_SECONDS = 10  # less is not worth setting up
+SYNTHETIC_HOLES = 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a fill stands: `picture` is the whole photo as it would be returned now."""
+
+    stage: str  # "patches" or "refinement"
+    seconds: float
+    budget_seconds: float
+    picture: Pixels
+
+
+class InGAN:
+    """Fills holes from a photo's own patches: (photo, mask) -> photo, known pixels identical.
+
+    budget_seconds: time for the whole photo; patch matching takes what it needs (seconds), refinement the
+    rest. iterations: of refinement, instead of the time that is left; the result then depends on the seed
+    alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
+    EdgeConnect.load()). watch is called with a Progress and may raise to end the fill.
+    """
+
+    def __init__(
+        self,
+        budget_seconds: float = 120.0,
+        *,
+        iterations: int | None = None,
+        start: Inpainter | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        watch: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        keep_memory()
+        self.budget_seconds, self.iterations, self.start = budget_seconds, iterations, start
+        self.seed, self.device, self.watch = seed, choose_device(device), watch
+
+    def __call__(self, photo: Pixels, mask: Mask) -> Pixels:
+        """photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo.
+
+        Raises InputError for other shapes or types, and where too little is known to learn from.
+        """
+        _check(photo, mask)
+        fill = _Fill(self, photo, mask)
+        groups = hole_groups(mask, CONTEXT_PX)
+        previews = [fill.preview(group) for group in groups]
+        for group, preview in zip(groups, previews, strict=True):
+            fill.refine(group, preview)
+        return fill.result
+
+
+class _Fill:
+    """One photo being filled, window by window."""
+
+    def __init__(self, settings: InGAN, photo: Pixels, mask: Mask) -> None:
+        self.settings, self.photo, self.mask = settings, photo, mask
+        self.result = photo.copy()
+        self.began = time.monotonic()
+        self.done_px, self.all_px = 0, int(mask.sum())
+
+    def preview(self, group: Box) -> Tensor:
+        """The group's window filled by patch matching, (h,w,3) in [0,1]; the result shows each scale."""
+        window = self._window(group)
+        photo, hole = self._cut(window)
+        start = None
+        if self.settings.start is not None:
+            filled = self.settings.start(self.photo[window.slices], self.mask[window.slices])
+            start = _unit(filled).to(photo)
+        return patch_fill(photo, hole, start, lambda picture: self._show("patches", window, picture))
+
+    def refine(self, group: Box, preview: Tensor) -> None:
+        """Refine the group's preview for its share (by hole pixels) of the time that is left."""
+        window = self._window(group)
+        photo, hole = self._cut(window)
+        pixels = int(hole.sum())
+        left = self.settings.budget_seconds - (time.monotonic() - self.began)
+        ends = time.monotonic() + left * pixels / max(self.all_px - self.done_px, pixels)
+        self.done_px += pixels
+        most = self.settings.iterations
+        if most == 0 or (most is None and left < LEAST_REFINEMENT_SECONDS):
+            return
+
+        def go_on(iteration: int) -> bool:
+            self.settings.watch(self._progress("refinement"))
+            return time.monotonic() < ends if most is None else iteration < most
+
+        examples = [_example(photo, preview, hole, hole), *_synthetic(photo, hole, self.settings.seed)]
+        best = refine(
+            examples,
+            for_budget(self.settings.budget_seconds),
+            self.settings.seed,
+            go_on,
+            lambda picture: self._show("refinement", window, _unit_picture(picture)),
+        )
+        self._show("refinement", window, _unit_picture(best))
+
+    def _window(self, group: Box) -> Box:
+        longer = max(group.bottom - group.top, group.right - group.left)
+        return group.grown(max(CONTEXT_PX, longer), self.mask.shape)
+
+    def _cut(self, window: Box) -> tuple[Tensor, Tensor]:
+        """The photo (h,w,3) in [0,1] and hole (h,w) of a window."""
+        hole = torch.from_numpy(self.mask[window.slices]).to(self.settings.device)
+        return _unit(self.photo[window.slices]).to(self.settings.device), hole
+
+    def _show(self, stage: str, window: Box, picture: Tensor) -> None:
+        """Write a window's hole to the result, (h,w,3) in [0,1], and let it be watched."""
+        top = np.iinfo(self.photo.dtype).max
+        pixels = np.clip(np.rint(picture.cpu().numpy() * top), 0, top).astype(self.photo.dtype)
+        inner = self.mask[window.slices]
+        self.result[window.slices][inner] = pixels[inner]
+        self.settings.watch(self._progress(stage))
+
+    def _progress(self, stage: str) -> Progress:
+        seconds = time.monotonic() - self.began
+        return Progress(stage, seconds, self.settings.budget_seconds, self.result)
+
+
+def for_budget(seconds: float) -> Settings:
+    """The refinement that a time on two CPU cores is enough for."""
+    if seconds < 300:
+        return Settings()
+    return Settings(crop_px=96, batch=4, width=32, blocks=6, scales=4)
+
+
+def _synthetic(photo: Tensor, hole: Tensor, seed: int) -> list[Example]:
+    """Windows with a copy of the hole punched elsewhere and filled like it; those that fit, at most two."""
+    examples = []
+    for elsewhere in _elsewhere(hole, SYNTHETIC_HOLES, seed):
+        preview = patch_fill(photo, hole | elsewhere)
+        examples.append(_example(photo, preview, elsewhere, hole))
+    return examples
+
+
+def _elsewhere(hole: Tensor, count: int, seed: int) -> list[Tensor]:
+    """Copies of a hole (h,w), moved round the window so far that they are apart from it, cut where not.
+
+    At least half of the hole's pixels must find room, and half of what is known must stay so.
+    """
+    apart = F.max_pool2d(hole[None].float(), 2 * PATCH_PX + 1, 1, PATCH_PX)[0] > 0
+    draw, found = np.random.default_rng(seed), list[Tensor]()
+    area, known = int(hole.sum()), int((~hole).sum())
+    for _ in range(16 * count):
+        shift = [int(draw.integers(length)) for length in hole.shape]
+        moved = torch.roll(hole, shift, (0, 1)) & ~apart
+        if (
+            len(found) < count
+            and area / 2 <= int(moved.sum()) <= known / 2
+            and len(touching(hole | moved)[1])
+        ):
+            found.append(moved)
+    return found
+
+
+def _example(photo: Tensor, preview: Tensor, hole: Tensor, unknown: Tensor) -> Example:
+    pictures = (2 * x.permute(2, 0, 1)[None] - 1 for x in (photo, preview))
+    return Example(*pictures, *(m[None, None].to(photo) for m in (hole, unknown)))
+
+
+def _unit_picture(picture: Tensor) -> Tensor:
+    return (picture[0].permute(1, 2, 0) + 1) / 2
+
+
+def _unit(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(np.asarray(pixels / np.float32(np.iinfo(pixels.dtype).max), np.float32))
+
+
+def _check(photo: Pixels, mask: Mask) -> None:
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"photo: expected (H,W,3) uint8 or uint16, got {photo.shape} {photo.dtype}")
+    if mask.dtype != np.bool_ or mask.shape != photo.shape[:2]:
+        raise InputError(f"mask: expected bool {photo.shape[:2]}, True = hole, got {mask.dtype} {mask.shape}")
+    if min(photo.shape[:2]) < LEAST_PX:
+        height, width = mask.shape
+        raise InputError(f"photo: expected {LEAST_PX} px or more on each side, got {width}x{height}")

@@ -1,0 +1,111 @@
+"""Patch matching: for each patch of a picture, its nearest among others; and pictures voted from matches.
+
+Pictures are (H,W,C) float32 tensors. A patch is 7x7 pixels and named by the index of its upper left corner,
+y * (W - 6) + x. The nearest patch is found by comparing all with all, as one matrix product in blocks that
+stay in the processor's cache: |q - k|² differs from |k|² - 2 q·k by the query's own length only. Patches are
+compared in the first 32 principal components of the keys, which hold nearly all of a photo's patch energy.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PATCH_PX = 7
+COMPONENTS = 32
+_QUERIES_AT_ONCE, _KEYS_AT_ONCE = 256, 4096  # scores of a block: 4 MB
+_ROWS_AT_ONCE = 2**15
+
+
+def grid(picture: Tensor) -> tuple[int, int]:
+    """How many patches fit: (rows, columns)."""
+    return picture.shape[0] - PATCH_PX + 1, picture.shape[1] - PATCH_PX + 1
+
+
+def touching(hole: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of the patches that touch a hole (H,W) bool, and of those that don't."""
+    touches = F.max_pool2d(hole[None].float(), PATCH_PX, 1)[0].flatten() > 0
+    return touches.nonzero()[:, 0], (~touches).nonzero()[:, 0]
+
+
+def rows(picture: Tensor, indices: Tensor) -> Tensor:
+    """The patches at `indices`: (N, 49 C), pixel by pixel."""
+    _, width = grid(picture)
+    pixels = picture.flatten(0, 1)
+    return pixels[_pixels(indices, width, picture.shape[1])].flatten(1)
+
+
+class Keys:
+    """Patches to be found, made ready for comparison."""
+
+    def __init__(self, picture: Tensor, indices: Tensor) -> None:
+        """Take the patches of `picture` (H,W,C) at `indices`, at least one."""
+        self.indices = indices
+        parts = torch.split(indices, _ROWS_AT_ONCE)
+        count = len(indices)
+        self._mean = torch.stack([rows(picture, part).sum(0) for part in parts]).sum(0) / count
+        centred = (rows(picture, part) - self._mean for part in parts)
+        scatter = torch.stack([c.T @ c for c in centred]).sum(0) / count
+        _, directions = torch.linalg.eigh(scatter)
+        self._axes = directions[:, -COMPONENTS:]
+        keys = self.project(picture, indices)
+        scored = torch.cat((-2 * keys, keys.square().sum(1, keepdim=True)), dim=1).T
+        self._blocks = [block.contiguous() for block in torch.split(scored, _KEYS_AT_ONCE, dim=1)]
+
+    def project(self, picture: Tensor, indices: Tensor) -> Tensor:
+        """The principal components of patches: (N, 32)."""
+        parts = torch.split(indices, _ROWS_AT_ONCE)
+        return torch.cat([(rows(picture, part) - self._mean) @ self._axes for part in parts])
+
+    def nearest(self, picture: Tensor, indices: Tensor) -> Tensor:
+        """For each patch of `picture` at `indices`, the index of the nearest key, (N,)."""
+        queries = self.project(picture, indices)
+        queries = torch.cat((queries, queries.new_ones(len(queries), 1)), dim=1)
+        found = torch.cat([self._search(part) for part in torch.split(queries, _QUERIES_AT_ONCE)])
+        return self.indices[found]
+
+    def _search(self, queries: Tensor) -> Tensor:
+        """Position of the nearest key of each query; the first of equals."""
+        least = queries.new_full((len(queries),), float("inf"))
+        found = torch.zeros(len(queries), dtype=torch.long, device=queries.device)
+        for number, block in enumerate(self._blocks):
+            at = _argmin(scores := queries @ block)
+            score = scores.gather(1, at[:, None])[:, 0]
+            better = score < least
+            least = torch.where(better, score, least)
+            found = torch.where(better, at + number * _KEYS_AT_ONCE, found)
+        return found
+
+
+def vote(picture: Tensor, hole: Tensor, queries: Tensor, matches: Tensor, weights: Tensor) -> Tensor:
+    """The picture with its hole (H,W) repainted: each pixel the weighted mean of its patches' votes.
+
+    queries (N,), all that touch the hole; matches (N,), whose pixels they propose; weights (N,) > 0.
+    """
+    height, width, channels = picture.shape
+    _, columns = grid(picture)
+    pixels = picture.flatten(0, 1)
+    sums = picture.new_zeros(height * width, channels + 1)
+    for query, match, weight in zip(
+        *(torch.split(x, _ROWS_AT_ONCE) for x in (queries, matches, weights)), strict=True
+    ):
+        colours = pixels[_pixels(match, columns, width)] * weight[:, None, None]
+        said = torch.cat((colours, weight[:, None, None].expand(-1, PATCH_PX**2, 1)), dim=2)
+        sums.index_add_(0, _pixels(query, columns, width).flatten(), said.flatten(0, 1))
+    means = (sums[:, :-1] / sums[:, -1:]).view_as(picture)
+    return torch.where(hole[..., None], means, picture)
+
+
+def _pixels(indices: Tensor, columns: int, width: int) -> Tensor:
+    """Flat positions of the 49 pixels of each patch: (N,49)."""
+    corner = indices // columns * width + indices % columns
+    side = torch.arange(PATCH_PX, device=indices.device)
+    return corner[:, None] + (side[:, None] * width + side).flatten()
+
+
+def _argmin(scores: Tensor) -> Tensor:
+    """Position of each row's least score; NumPy's is several times faster than PyTorch's on CPUs."""
+    if scores.device.type == "cpu":
+        return torch.from_numpy(scores.numpy().argmin(1))
+    return scores.argmin(1)

@@ -1,0 +1,230 @@
+"""Adversarial refinement of a filled hole: InGAN's game, played for the hole alone.
+
+G starts from the preview of patch matching and adds what makes the patches in and across the hole pass for
+the photo's own. D's real patches never see the hole. Synthetic holes of the same shape, punched into the
+known part and previewed alike, give G a true target (L1) besides. The state whose patches are nearest to the
+known ones is kept; the preview itself competes, so refinement never makes that measure worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from edgeconnect.errors import NonFiniteLossError
+from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
+from edgeconnect.patch_similarity import hole_coherence, hole_sliced_wasserstein
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes and weights of a refinement."""
+
+    crop_px: int = 64
+    batch: int = 2  # crops of the hole, of a synthetic hole and of the photo each
+    width: int = 24
+    downscales: int = 2
+    blocks: int = 4
+    scales: int = 3
+    lr: float = 2e-4
+    l1: float = 5.0  # against LSGAN's at most 1 (InGAN's lambda is 0.1 for a whole picture)
+    reach: float = 0.5  # the most that a pixel may leave the preview, of 2 (pixels are in [-1,1])
+    noise: float = 0.02
+    check_every: int = 50  # iterations between two looks at the whole hole
+
+
+@dataclass(frozen=True)
+class Example:
+    """A window whose hole was previewed: photo, preview (1,3,H,W) in [-1,1], hole (1,1,H,W), 1 = hole.
+
+    `unknown` (1,1,H,W) is 1 where the photo is not known: nothing there is ever real or a target.
+    """
+
+    photo: Tensor
+    preview: Tensor
+    hole: Tensor
+    unknown: Tensor
+
+
+class Refiner(nn.Module):
+    """preview -> preview with the hole refined: y = preview + reach * G(preview + noise), in the hole."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.G = Generator(width=settings.width, downscales=settings.downscales, blocks=settings.blocks)
+        nn.init.zeros_(self.G.last.weight)  # so that the first y is the preview
+
+    def forward(self, preview: Tensor, hole: Tensor) -> Tensor:
+        noisy = preview + self.settings.noise * torch.randn_like(preview[:, :1]) * hole
+        change = self.G(noisy, lambda features: features).float()
+        y: Tensor = (preview + self.settings.reach * change * hole).clamp(-1, 1)
+        return y
+
+
+class Refinement:
+    """The game for one window: the first example is the real hole, the others are synthetic ones."""
+
+    def __init__(self, examples: Sequence[Example], settings: Settings, seed: int) -> None:
+        torch.manual_seed(seed)
+        device = examples[0].photo.device
+        self.examples, self.settings, self.seed, self.iteration = examples, settings, seed, 0
+        self.G = Refiner(settings).to(device)
+        self.D = Discriminator(settings.scales, width=settings.width).to(device)
+        self._weights = scale_weights(settings.scales, 1.0)
+        self._for_G, self._for_D = (
+            torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(0.5, 0.999))
+            for network in (self.G, self.D)
+        )
+
+    def step(self) -> dict[str, float]:
+        """One step of D, then one of G, on crops drawn by (seed, iteration): the terms of their losses.
+
+        Raises NonFiniteLossError.
+        """
+        draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.iteration)
+        torch.manual_seed(self.seed * 1_000_003 + self.iteration)  # of the noise
+        slots = range(2 * self.settings.batch)
+        crop = _joined([self._crop(self._example(slot), draw) for slot in slots])
+        anywhere = _joined([_random_crop(self.examples[0], self.settings.crop_px, draw) for _ in slots])
+        y = self.G(crop.preview, crop.hole)
+        d_terms = {"d_adv": self._charge_D(anywhere, y.detach(), crop.hole)}
+        _take(self._for_D, d_terms)
+        self.D.requires_grad_(False)
+        g_terms = self._charge_G(crop, y)
+        _take(self._for_G, {"adv": g_terms["adv"], "l1": self.settings.l1 * g_terms["l1"]})
+        self.D.requires_grad_(True)
+        self.iteration += 1
+        return {name: float(term) for name, term in (d_terms | g_terms).items()}
+
+    @torch.no_grad()
+    def picture(self) -> Tensor:
+        """The real hole as G fills it now: (1,3,H,W) in [-1,1]."""
+        example = self.examples[0]
+        self.G.eval()
+        y: Tensor = self.G(example.preview, example.hole)
+        self.G.train()
+        return y
+
+    def _charge_D(self, anywhere: Example, y: Tensor, hole: Tensor) -> Tensor:
+        """Known patches are real, those that touch the hole are not (least squares)."""
+        real, share = self.D.known(anywhere.photo, anywhere.unknown, self._weights)
+        fake = self.D(y, self._weights)
+        of_real, of_fake = _mean((real - 1).square(), share), _mean(fake.square(), self._sees(hole))
+        return (of_real + of_fake) / 2
+
+    def _charge_G(self, crop: Example, y: Tensor) -> dict[str, Tensor]:
+        """Patches that touch the hole should pass for real ones; synthetic holes have a true target."""
+        fake = self.D(y, self._weights)
+        L_adv = _mean((fake - 1).square(), self._sees(crop.hole))
+        L_l1 = _mean((y - crop.photo).abs().mean(1, keepdim=True), crop.hole * (1 - crop.unknown))
+        return {"adv": L_adv, "l1": L_l1}
+
+    def _sees(self, hole: Tensor) -> Tensor:
+        """1 where D's output has the hole in sight at its coarsest scale, else 0: (N,1,h,w)."""
+        reach = round(PATCH_PX * self.D.factor ** (self.settings.scales - 1)) - PATCH_PX
+        wider = F.max_pool2d(hole, 2 * (reach // 2) + 1, 1, reach // 2)
+        return F.max_pool2d(wider, PATCH_PX, STEP_PX)
+
+    def _example(self, slot: int) -> Example:
+        """Half of the slots show the real hole, the others the synthetic ones in turn."""
+        others = self.examples[1:]
+        if slot % 2 == 0 or not others:
+            return self.examples[0]
+        return others[(self.iteration * self.settings.batch + slot // 2) % len(others)]
+
+    def _crop(self, example: Example, draw: torch.Generator) -> Example:
+        """A square in which some pixel of the hole is in the middle ninth."""
+        inside = example.hole[0, 0].nonzero()
+        y, x = inside[int(torch.randint(len(inside), (), generator=draw))].tolist()
+        half, third = self.settings.crop_px // 2, self.settings.crop_px // 6
+        up, left = torch.randint(-third, third + 1, (2,), generator=draw).tolist()
+        return _cut(example, y + up - half, x + left - half, self.settings.crop_px)
+
+
+def _random_crop(example: Example, side: int, draw: torch.Generator) -> Example:
+    height, width = example.hole.shape[-2:]
+    top, left = (
+        int(torch.randint(max(length - side, 0) + 1, (), generator=draw)) for length in (height, width)
+    )
+    return _cut(example, top, left, side)
+
+
+def _cut(example: Example, top: int, left: int, side: int) -> Example:
+    """The square of `side` px at a corner, moved inside the window (smaller where that is)."""
+    height, width = example.hole.shape[-2:]
+    side = min(side, height, width)
+    top, left = min(max(top, 0), height - side), min(max(left, 0), width - side)
+    parts = (example.photo, example.preview, example.hole, example.unknown)
+    return Example(*(part[..., top : top + side, left : left + side] for part in parts))
+
+
+def refine(
+    examples: Sequence[Example],
+    settings: Settings,
+    seed: int,
+    go_on: Callable[[int], bool],
+    watch: Callable[[Tensor], None] = lambda picture: None,
+) -> Tensor:
+    """The best fill, (1,3,H,W) in [-1,1], of examples[0] while `go_on(iteration)`; the preview competes.
+
+    `watch` is shown each one that is better than those before. Best is least by `patch_measure`.
+    """
+    game = Refinement(examples, settings, seed)
+    best, preview = examples[0].preview, _pair(examples[0], examples[0].preview)
+    scale = patch_measures(*preview)
+    least = 2.0
+    while go_on(game.iteration):
+        game.step()
+        if game.iteration % settings.check_every == 0:
+            picture = game.picture()
+            measured = patch_measures(*_pair(examples[0], picture))
+            relative = sum(m / max(s, 1e-9) for m, s in zip(measured, scale, strict=True))
+            if relative < least:
+                least, best = relative, picture
+                watch(best)
+    return best
+
+
+def patch_measures(picture: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float, float]:
+    """(coherence, sliced Wasserstein distance) of a filled hole's 7x7 patches, 0 best; at one scale, fast.
+
+    picture (H,W,3) in [0,1], hole (H,W).
+    """
+    return hole_coherence(picture, hole, 1), hole_sliced_wasserstein(picture, hole, 2, projections=16)
+
+
+def _pair(example: Example, picture: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    unit = ((picture[0] + 1) / 2).permute(1, 2, 0).cpu().numpy()
+    return unit, example.hole[0, 0].cpu().numpy() > 0
+
+
+def _joined(examples: Sequence[Example]) -> Example:
+    names = ("photo", "preview", "hole", "unknown")
+    return Example(*(torch.cat([getattr(e, name) for e in examples]) for name in names))
+
+
+def _take(optimizer: torch.optim.Optimizer, terms: dict[str, Tensor]) -> None:
+    """One step down the sum of the terms."""
+    for name, term in terms.items():
+        if not torch.isfinite(term):
+            raise NonFiniteLossError(f"{name} became {float(term)}")
+    optimizer.zero_grad(set_to_none=True)
+    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The weighted mean, 0 where nothing has weight."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
