@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.cli_masks import add_mask_options, checked_masking, pixels
 from edgeconnect.cli_single import add_single
 from edgeconnect.cli_train import add_train
 from edgeconnect.errors import InputError, NonFiniteLossError
@@ -58,9 +59,9 @@ def _add_demo(commands: Any) -> None:
 def _add_inpaint(commands: Any) -> None:
     inpaint = commands.add_parser("inpaint", help="fill the holes of a photo or of a folder of photos")
     inpaint.add_argument("photo", type=Path, metavar="PHOTO|DIR")
-    _add_mask_options(inpaint)
+    add_mask_options(inpaint)
     inpaint.add_argument(
-        "--feather", type=_pixels, default=0, metavar="PX", help="blend known pixels this near [0]"
+        "--feather", type=pixels, default=0, metavar="PX", help="blend known pixels this near [0]"
     )
     structure = inpaint.add_mutually_exclusive_group()
     structure.add_argument(
@@ -85,7 +86,7 @@ def _add_edges(commands: Any) -> None:
         "edges", help="write the completed edge map, ready to edit in a paint program"
     )
     edges.add_argument("photo", type=Path, metavar="PHOTO|DIR")
-    _add_mask_options(edges)
+    add_mask_options(edges)
     edges.add_argument("--out", type=Path, required=True, metavar="PATH|DIR")
     _add_model_options(edges)
     edges.set_defaults(run_command=_edges, feather=0.0, save_edges=None, **_OWN_EDGES)
@@ -116,24 +117,6 @@ def _add_serve(commands: Any) -> None:
     serve.set_defaults(run_command=_serve)
 
 
-def _add_mask_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise"
-    )
-    parser.add_argument(
-        "--mask-polarity",
-        default="guess",
-        choices=("guess", "white", "black", "alpha"),
-        help="what the hole is [guess]",
-    )
-    parser.add_argument(
-        "--box", type=_box, action="extend", nargs="+", default=[], metavar="X,Y,W,H", help="hole(s) in px"
-    )
-    parser.add_argument(
-        "--dilate", type=_pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
-    )
-
-
 def _add_model_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     number: dict[str, Any] = {"nargs": "+", "default": []} if several else {}
     parser.add_argument(
@@ -146,21 +129,6 @@ def _add_model_options(parser: argparse.ArgumentParser, *, several: bool = False
         choices=("auto", "float32", "bf16"),
         help="auto: bf16 where hardware has it",
     )
-
-
-def _pixels(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected pixels, 0 or more, got {text}")
-    return value
-
-
-def _box(text: str) -> tuple[int, int, int, int]:
-    try:
-        x, y, width, height = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected X,Y,W,H in whole pixels, got {text!r}") from None
-    return x, y, width, height
 
 
 def _load(options: argparse.Namespace) -> EdgeConnect:
@@ -198,13 +166,9 @@ def _work_through(
 
     from edgeconnect import files
 
-    if not options.mask and not options.box:
-        raise InputError("expected a hole: give --mask FILE|DIR or --box X,Y,W,H")
+    masking = checked_masking(options)
     paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
     jobs = files.plan(options.photo, options.out, **paths)
-    masking = files.MaskOptions(
-        tuple(options.box), options.mask_polarity, options.dilate, options.feather, options.edges_polarity
-    )
     model = _load(options)
     for job in tqdm(jobs, unit="photo", disable=len(jobs) == 1, dynamic_ncols=True):
         for note in work(model, job, masking):

@@ -1,4 +1,4 @@
-"""`edgeconnect single`: one photo is enough. Trains on it, and shows it at any size and shape."""
+"""`edgeconnect single`: one photo is enough. Fills it, trains on it, shows it at any size and shape."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.cli_fill import add_fill
 from edgeconnect.cli_train import add_config_options
 from edgeconnect.errors import InputError
 
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
 def add_single(commands: Any, *, with_config: bool) -> None:
     """Add the command; the many options of its `train` only `with_config`, whose import takes a moment."""
-    single = commands.add_parser("single", help="one photo's own patches: train on it, retarget it")
+    single = commands.add_parser(
+        "single", help="one photo's own patches: fill its holes, train on it, retarget it"
+    )
     uses = single.add_subparsers(required=True, metavar="USE")
+    add_fill(uses)
     _add_train(uses, with_config=with_config)
     _add_retarget(uses)
 

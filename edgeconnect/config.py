@@ -92,8 +92,8 @@ class TrainConfig(BaseModel):
     )
     edges: Annotated[Literal["true", "predicted", "mixed"], BeforeValidator(_word)] = Field(
         "true",
-        description="what stage inpaint sees in the hole: true edges (paper), a frozen G1's (released), or both "
-        "in turns",
+        description="what stage inpaint sees in the hole: true edges (paper), a frozen G1's (released), or "
+        "both in turns",
     )
 
     width: int = Field(64, gt=0, description="channels after the generators' first convolution (paper: 64)")

@@ -17,9 +17,13 @@ from edgeconnect.errors import InputError
 from edgeconnect.inpaint import EdgeConnect, blend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from edgeconnect.inpaint import Mask, Pixels
+
+    Inpainter = Callable[[Pixels, Mask], Pixels]
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,14 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
     if job.save_edges and edges is not None:
         write_edges(job.save_edges, edges)
     return notes
+
+
+def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
+    """Fill one photo by any inpainter and write the result; returns what should be said about it."""
+    photo, mask, notes = read(job, options)
+    with _naming(job.photo):
+        result = inpainter(photo.rgb, mask)
+    return notes + images.write_photo(job.out, result, photo)
 
 
 def complete(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:

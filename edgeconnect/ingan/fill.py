@@ -174,7 +174,7 @@ def _elsewhere(hole: Tensor, count: int, seed: int) -> list[Tensor]:
     At least half of the hole's pixels must find room, and half of what is known must stay so.
     """
     apart = F.max_pool2d(hole[None].float(), 2 * PATCH_PX + 1, 1, PATCH_PX)[0] > 0
-    draw, found = np.random.default_rng(seed), list[Tensor]()
+    draw, found = np.random.default_rng(seed), []
     area, known = int(hole.sum()), int((~hole).sum())
     for _ in range(16 * count):
         shift = [int(draw.integers(length)) for length in hole.shape]

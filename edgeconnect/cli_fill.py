@@ -1,0 +1,112 @@
+"""`edgeconnect single fill`: holes filled from the photo's own patches."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeconnect.cli_masks import add_mask_options, checked_masking
+
+if TYPE_CHECKING:
+    from edgeconnect.ingan.fill import Progress
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def add_fill(uses: Any) -> None:
+    """Add `fill` to the uses of one photo."""
+    fill = uses.add_parser(
+        "fill", help="fill holes from the photo's own patches: no training set, no weights"
+    )
+    fill.add_argument("photo", type=Path, metavar="PHOTO|DIR")
+    add_mask_options(fill)
+    fill.add_argument(
+        "--budget", type=budget, default=120.0, metavar="TIME", help="for a photo: 20s, 2m, 20m, ... [2m]"
+    )
+    fill.add_argument(
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="of the refinement, instead of the budget: reproducible; 0: patch matching alone",
+    )
+    fill.add_argument(
+        "--start",
+        choices=("patches", "edgeconnect"),
+        default="patches",
+        help="where the structure comes from: the photo's patches or the EdgeConnect networks [patches]",
+    )
+    fill.add_argument("--weights", metavar="NAME|PATH", help="of --start edgeconnect [default]")
+    fill.add_argument(
+        "--progress", type=Path, metavar="FILE.png", help="keep the picture so far in this file"
+    )
+    fill.add_argument("--seed", type=int, default=0, help="[%(default)s]")
+    fill.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
+    fill.add_argument(
+        "--out", type=Path, required=True, metavar="PATH|DIR", help="PNG unless named otherwise"
+    )
+    fill.set_defaults(run_command=_fill)
+
+
+def budget(text: str) -> float:
+    """Seconds from 20s, 2m, 1.5h or a plain number of seconds."""
+    unit = UNITS.get(text[-1:], 0)
+    try:
+        seconds = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a time such as 20s, 2m or 1h, got {text!r}")
+    return seconds
+
+
+def _fill(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from edgeconnect import files
+    from edgeconnect.ingan.fill import InGAN
+
+    masking = checked_masking(options)
+    jobs = files.plan(options.photo, options.out, mask=options.mask)
+    show = _Show(options.progress)
+    inpainter = InGAN(
+        options.budget,
+        iterations=options.iterations,
+        start=_start(options),
+        seed=options.seed,
+        device=options.device,
+        watch=show,
+    )
+    for job in tqdm(jobs, unit="photo", disable=len(jobs) == 1, dynamic_ncols=True):
+        with tqdm(unit="s", total=round(options.budget), leave=False, dynamic_ncols=True) as show.bar:
+            notes = files.fill(inpainter, job, masking)
+        for note in notes:
+            tqdm.write(note, file=sys.stderr)
+    print(options.out if len(jobs) > 1 else jobs[0].out)
+    return 0
+
+
+def _start(options: argparse.Namespace) -> Any:
+    if options.start == "patches":
+        return None
+    from edgeconnect.inpaint import EdgeConnect
+
+    return EdgeConnect.load(options.weights, device=options.device)
+
+
+class _Show:
+    """Progress on the terminal, and the picture so far in a file where one is asked for."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.bar: Any = None
+        self._file, self._written = file, 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        self.bar.update(round(progress.seconds, 1) - self.bar.n)
+        self.bar.set_description(progress.stage, refresh=False)
+        if self._file and progress.seconds - self._written >= 2:
+            from edgeconnect import images
+
+            self._written = progress.seconds
+            images.write_png(self._file, progress.picture)
