@@ -131,6 +131,8 @@ def _comparison(
     rows = compare(model, found, conditions, measures)
     parts = summarise(rows, measures)
     print(f"{_title(options, origin)}\n\n{markdown_rows(_table(parts, measures))}")
+    if options.features:
+        origin["features_sha256"] = file_hash(options.features)
     if options.ablation == "detector":
         origin["maps_sha256"] = content_hash(list_images(options.maps), options.maps)
     if options.ablation == "audit":

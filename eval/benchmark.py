@@ -161,6 +161,7 @@ def _benchmark(arguments: argparse.Namespace) -> Path:
         scores.complete(measure, out)
     fid = _fid(out, [entrant.name for entrant in entrants], inception)
     origin = {**asdict(chosen), "inpainters": {e.name: e.origin for e in entrants}, "versions": versions()}
+    origin |= {"measures": {measure.heading: measure.key for measure in extra}} if extra else {}
     origin |= {"inception_sha256": inception.hash} if inception else {}
     rows = [row for row in scores.rows if row["inpainter"] in fid]
     return write_report(out, found, rows, [*measures.STANDARD, *extra], fid, origin)

@@ -60,7 +60,7 @@ def markdown(table: Sequence[Group]) -> str:
 def markdown_rows(lines: Sequence[Sequence[str]]) -> str:
     """A Markdown table, its columns aligned; the first line holds the headings."""
     head, *rest = lines
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
         for line in (head, ["---"] * len(head), *rest)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from eval import speed
-from eval.contenders import Contender, inception_features, inference, scoring, write_pairs
+from eval.contenders import Contender, Turn, inference, scoring, write_pairs
 from eval.speed import Row
 
 
@@ -45,14 +47,38 @@ def test_plain_code_scores_the_same_numbers(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, plain, rtol=0, atol=1e-6)
 
 
-def test_pytorch_fids_loop_takes_the_same_features(tmp_path: Path, made_up_inception) -> None:
-    write_pairs(tmp_path, 2, 64)
-    files = sorted(tmp_path.glob("truth/*.png"))
-    kinds = ("float32", "bf16", "pytorch_fid")
-    exact, fast, theirs = (inception_features(kind, made_up_inception[0], files)() for kind in kinds)
-    assert theirs.shape == (2, 2048) and theirs.std() > 0.01
-    np.testing.assert_allclose(exact, theirs, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(fast, theirs, atol=0.05 * theirs.max())
+class Here:
+    """A contender in this process, each of whose turns takes a second."""
+
+    def __init__(self, prepare: Any, *arguments: Any, threads: int) -> None:
+        self._work = prepare(*arguments)
+
+    def turn(self) -> Turn:
+        return Turn(1.0, 0, self._work())
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_scores_and_features_are_compared_with_the_references_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"Contender": Here, "PAIRS": 3, "FID_PAIRS": 2, "SIDE_PX": 64}.items():
+        monkeypatch.setattr(speed, name, value)
+
+    def notes(section: str) -> list[str]:
+        speed.main([section, "--runs", "1", "--json", str(tmp_path / "speed.jsonl")])
+        _, *rows = map(json.loads, (tmp_path / "speed.jsonl").read_text().splitlines())
+        assert all(row["ratio"] == 1 for row in rows)
+        return [row["note"] for row in rows]
+
+    assert float(re.findall(r"3 pairs of files; numbers at most (\S+) apart", *notes("score"))[0]) < 1e-6
+    exact, rounded = (re.findall(r"FID (\S+) of (\S+), N = 2", note)[0] for note in notes("fid"))
+    assert float(exact[1]) > 1 and abs(float(exact[0])) < 1e-4
+    assert 0 < abs(float(rounded[0])) < 0.2  # approximate, and not float32 under another name
 
 
 def test_what_goes_wrong_in_a_contender_is_raised_here() -> None:
