@@ -26,7 +26,7 @@ LEAST_SIDE_PX = 24  # of the coarsest scale
 LEAST_PATCHES = 64  # known at the coarsest scale
 START_SCALE = 2  # where another fill comes in: halved so often
 DEEP_PX = 4  # a hole this deep is shallow enough to start from its rim
-ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones
+ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones (and from a start)
 TEXTURE_WINDOW_PX = 15
 TEXTURE_WEIGHT = 7.0  # a difference of texture counts so many times one of colour (Newson: sqrt(50))
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
@@ -55,7 +55,8 @@ def patch_fill(
     matches = None
     for level in range(levels, -1, -1):
         known, missing = pyramid[level]
-        iterations = ITERATIONS[min(levels - level, len(ITERATIONS) - 1)]
+        number = levels - level + (len(ITERATIONS) - 1 if start is not None else 0)
+        iterations = ITERATIONS[min(number, len(ITERATIONS) - 1)]
         picture, matches = _settle(first if matches is None else known, missing, matches, iterations)
         size = (height, width)
         watch(torch.where(hole[..., None], _enlarged(picture[..., :3], 2**level, size), photo))
