@@ -17,8 +17,9 @@ from edgeconnect import EdgeConnect
 from edgeconnect.ablation import shuffled_lines
 from edgeconnect.edges import canny, repair_edges, to_gray
 from edgeconnect.errors import InputError
-from edgeconnect.images import list_images, read_raw, read_rgb
+from edgeconnect.images import read_raw, read_rgb
 from eval.pairing import Example, square
+from eval.pairs import by_name
 
 Lines = NDArray[Any]  # (H,W) bool or float in [0,1]
 
@@ -62,14 +63,15 @@ def detector(
     options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]
 ) -> dict[str, Condition]:
     """Another detector's edge maps of the whole photos, known edges included, against Canny's."""
-    files = {path.stem: path for path in list_images(options.maps)}
-    if lacking := [x.path.stem for x in found if x.path.stem not in files]:
+    files = by_name(options.maps)
+    name_of = {x.path: x.path.relative_to(options.photos).with_suffix("").as_posix() for x in found}
+    if lacking := [name for name in name_of.values() if name not in files]:
         raise InputError(
             f"{options.maps}: expected an edge map for each photo, none of {len(files)} is named {lacking[0]}"
         )
 
     def theirs(_: EdgeConnect, x: Example) -> Given:
-        lines = read_map(files[x.path.stem], x, options.map_polarity)
+        lines = read_map(files[name_of[x.path]], x, options.map_polarity)
         return Given(lines, known=lines)
 
     return {"Canny": _canny_everywhere, f"maps of {options.maps.name}": theirs, "none at all": _none_at_all}

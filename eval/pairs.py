@@ -47,7 +47,7 @@ def entries(truth: Path, result: Path, masks: Path | None, edges: Path | None) -
 
     Errors: an empty folder; two files of one name; files without their counterpart, listed.
     """
-    found = {folder: _by_name(folder) for folder in (truth, result, edges) if folder}
+    found = {folder: by_name(folder) for folder in (truth, result, edges) if folder}
     names = sorted(set().union(*found.values()))
     lacking = {folder: [name for name in names if name not in files] for folder, files in found.items()}
     problems = [f"{folder} lacks {len(some)} ({_listed(some)})" for folder, some in lacking.items() if some]
@@ -127,7 +127,8 @@ def _edge_scores(truth: NDArray[np.uint8], mask: NDArray[np.bool_], path: Path) 
     return {"edge_precision": score.precision, "edge_recall": score.recall, "edge_f1": score.f1}
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
+def by_name(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by their paths below it without the suffix. Errors: none; two of one name."""
     found: dict[str, Path] = {}
     for path in pictures(folder):
         name = path.relative_to(folder).with_suffix("").as_posix()
