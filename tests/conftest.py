@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,6 +15,11 @@ import torch
 
 from edgeconnect import EdgeConnect
 from edgeconnect.checkpoint import Weights, build_network, save_weights
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+    from edgeconnect.web.models import Models
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +75,76 @@ def photo(rng: np.random.Generator) -> np.ndarray:
         top, left = rng.integers(height - 20), rng.integers(width - 20)
         picture[top : top + 20, left : left + 20] = rng.random(3)
     return (picture * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def models(weights_file: Path) -> Models:
+    """Small untrained weights for a server."""
+    from edgeconnect.web.models import Models, by_name
+
+    return Models(by_name([str(weights_file)]), device="cpu", precision="float32")
+
+
+@pytest.fixture
+def connect(models: Models) -> Iterator[Callable[..., TestClient]]:
+    """Makes a client of a server with given limits."""
+    from starlette.testclient import TestClient
+
+    from edgeconnect.web.app import create_app
+    from edgeconnect.web.limits import Limits
+
+    opened: list[TestClient] = []
+
+    def make(**limits: Any) -> TestClient:
+        client = TestClient(create_app(models, Limits(**limits)), base_url="http://127.0.0.1:7860")
+        opened.append(client.__enter__())
+        return client
+
+    yield make
+    for client in opened:
+        client.__exit__()
+
+
+class Serve:
+    """Real servers on this machine."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._running: list[tuple[Any, threading.Thread]] = []
+
+    def __call__(self, **limits: Any) -> int:
+        """Start one with given limits: its port."""
+        from edgeconnect.web import server
+        from edgeconnect.web.limits import Limits
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        uvicorn = server.server(self._models, "127.0.0.1", port, limits=Limits(**limits))
+        thread = threading.Thread(target=uvicorn.run, daemon=True)
+        thread.start()
+        self._running.append((uvicorn, thread))
+        while not uvicorn.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        return port
+
+    def interrupt(self) -> None:
+        """As Ctrl+C does."""
+        for uvicorn, _ in self._running:
+            uvicorn.should_exit = True
+
+    def end(self) -> None:
+        """Interrupt, and wait."""
+        self.interrupt()
+        for _, thread in self._running:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def serve(models: Models) -> Iterator[Serve]:
+    """Starts real servers with given limits."""
+    serve = Serve(models)
+    yield serve
+    serve.end()

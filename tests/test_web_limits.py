@@ -10,7 +10,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,59 +29,12 @@ from edgeconnect.images import Photo
 from edgeconnect.web import server
 from edgeconnect.web.app import create_app
 from edgeconnect.web.guard import host_name
-from edgeconnect.web.limits import Limits
 from edgeconnect.web.models import Models, by_name
 from edgeconnect.web.photos import PhotoStore, UnknownPhotoError
 from edgeconnect.web.worker import AbandonedError, BusyError, OutOfTimeError, Worker
 
 BASE = "http://127.0.0.1:7860"
 FORM = {"box": "30,20,40,30"}
-
-
-@pytest.fixture
-def models(weights_file: Path) -> Models:
-    """Small untrained weights."""
-    return Models(by_name([str(weights_file)]), device="cpu", precision="float32")
-
-
-@pytest.fixture
-def connect(models: Models) -> Iterator[Callable[..., TestClient]]:
-    """Makes a client of a server with given limits."""
-    opened: list[TestClient] = []
-
-    def make(**limits: Any) -> TestClient:
-        client = TestClient(create_app(models, Limits(**limits)), base_url=BASE)
-        opened.append(client.__enter__())
-        return client
-
-    yield make
-    for client in opened:
-        client.__exit__()
-
-
-@pytest.fixture
-def serve(models: Models) -> Iterator[Callable[..., int]]:
-    """Starts a real server with given limits; gives its port."""
-    running: list[tuple[Any, threading.Thread]] = []
-
-    def start(**limits: Any) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        uvicorn = server.server(models, "127.0.0.1", port, limits=Limits(**limits))
-        thread = threading.Thread(target=uvicorn.run, daemon=True)
-        thread.start()
-        running.append((uvicorn, thread))
-        while not uvicorn.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        return port
-
-    yield start
-    for uvicorn, thread in running:
-        uvicorn.should_exit = True
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 def file(pixels: np.ndarray, kind: str = "PNG") -> bytes:
@@ -296,7 +249,7 @@ def test_work_ends_when_time_is_over_or_nobody_waits_and_the_next_can_begin() ->
 
     def endless() -> None:
         while True:
-            worker.check()
+            worker.computer.check()
             time.sleep(0.005)
 
     async def story() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -17,20 +18,23 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edgeconnect.errors import InputError
-from edgeconnect.web import verbs
+from edgeconnect.web import lines, single, verbs
 from edgeconnect.web.fields import Fields
 from edgeconnect.web.guard import LOOPBACK, Guard, TooLargeError, limited
 from edgeconnect.web.limits import Limits
 from edgeconnect.web.photos import PhotoStore, UnknownPhotoError
+from edgeconnect.web.tasks import Desk
 from edgeconnect.web.worker import AbandonedError, BusyError, OutOfTimeError, Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
+    from starlette.types import Receive, Scope, Send
+
     from edgeconnect.web.models import Models
 
     Endpoint = Callable[[Request], Awaitable[Response]]
-    Verb = Callable[[verbs.Desk, Fields], Response]
+    Verb = Callable[[Desk, Fields], Response]
 
 HERE = Path(__file__).parent
 _TEXT_BYTES = 10_000  # of one text field
@@ -51,6 +55,8 @@ def create_app(
         Mount("/page", StaticFiles(directory=HERE / "page")),
         Route("/api/edges", office.form(verbs.edges, "/api/edges"), methods=["POST"]),
         Route("/api/inpaint", office.form(verbs.inpaint, "/api/inpaint"), methods=["POST"]),
+        Route("/api/single", _Single(office), methods=["POST"]),
+        Route("/api/composite", office.form(verbs.composite, "/api/composite"), methods=["POST"]),
         Route("/api/photos", office.form(verbs.keep_photo, "/api/photos"), methods=["POST"]),
         Route("/api/photos/{id}", office.photo),
         Route("/api/mask", office.form(verbs.repaired_mask, "/api/mask"), methods=["POST"]),
@@ -58,56 +64,89 @@ def create_app(
         Route("/api/samples", _samples),
         Route("/api/samples/{name}", _sample),
     ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, hosts=hosts, addresses=addresses)],
         exception_handlers=_handlers(office.limits),
         lifespan=office.open,
     )
+    app.state.end_patient_work = office.patient_worker.end
+    return app
 
 
 class _Office:
-    """The worker and what it works with, for the routes that need them."""
+    """The workers and what they work with, for the routes that need them."""
 
     def __init__(self, models: Models, limits: Limits) -> None:
         self.limits = limits
-        self._desk = verbs.Desk(models, PhotoStore(limits.kept_bytes))
+        self.desk = Desk(models, PhotoStore(limits.kept_bytes))
         self._worker = Worker(limits.places, limits.seconds)
-        models.before_pass = self._worker.check
+        computer = self._worker.computer
+        self.patient_worker = Worker(limits.single_places, limits.seconds, computer, is_patient=True)
+        models.before_pass = self.check = computer.check
 
     @asynccontextmanager
     async def open(self, app: Starlette) -> AsyncIterator[None]:
         """Until the server ends."""
         yield
-        self._worker.close()
+        for worker in (self.patient_worker, self._worker):
+            worker.close()
+
+    @asynccontextmanager
+    async def received(self, request: Request, path: str, worker: Worker) -> AsyncIterator[Fields]:
+        """The form of a request, with a place at a worker for as long as it is needed."""
+        with worker.place():
+            async with asyncio.timeout(self.limits.upload_seconds):
+                form = await request.form(max_files=4, max_fields=100, max_part_size=_TEXT_BYTES)
+            try:
+                yield Fields(form, verbs.FIELDS[path], self.limits.pixels)
+            finally:
+                await form.close()
+
+    def limited(self, scope: Scope, receive: Receive) -> Request:
+        """A request whose body may not be larger than the limit."""
+        return Request(scope, limited(receive, Headers(scope=scope), self.limits.upload_bytes))
 
     def form(self, verb: Verb, path: str) -> Endpoint:
         """The endpoint of a verb: takes a place, receives the form, waits for the worker."""
 
         async def answer(request: Request) -> Response:
-            receive = limited(request.receive, request.headers, self.limits.upload_bytes)
-            request = Request(request.scope, receive)
-            with self._worker.place():
-                async with asyncio.timeout(self.limits.upload_seconds):
-                    form = await request.form(max_files=4, max_fields=100, max_part_size=_TEXT_BYTES)
-                try:
-                    fields = Fields(form, verbs.FIELDS[path], self.limits.pixels)
-                    work = partial(verb, self._desk, fields)
-                    return await self._worker.run(work, request.is_disconnected)
-                finally:
-                    await form.close()
+            request = self.limited(request.scope, request.receive)
+            async with self.received(request, path, self._worker) as fields:
+                return await self._worker.run(partial(verb, self.desk, fields), request.is_disconnected)
 
         return answer
 
     async def photo(self, request: Request) -> Response:
         """A kept photo."""
         with self._worker.place():
-            work = partial(verbs.kept_photo, self._desk, request.path_params["id"])
+            work = partial(verbs.kept_photo, self.desk, request.path_params["id"])
             return await self._worker.run(work, request.is_disconnected)
 
     async def weights(self, request: Request) -> Response:
         """The names to choose from, the default first."""
-        return JSONResponse({"weights": self._desk.models.names})
+        return JSONResponse({"weights": self.desk.models.names})
+
+
+class _Single:
+    """The endpoint of the single-image mode: a picture at the end, or lines with what there is meanwhile."""
+
+    def __init__(self, office: _Office) -> None:
+        self._office = office
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Takes a place, receives the form, waits for the patient worker."""
+        office, request = self._office, self._office.limited(scope, receive)
+        worker = office.patient_worker
+        async with office.received(request, "/api/single", worker) as fields:
+            seconds = single.budget_seconds(fields, office.limits)
+            slot = lines.Slot()
+            verb = single.Single(office.desk, office.limits, office.check, slot.put)
+            work = worker.run(partial(verb, fields), request.is_disconnected, seconds)
+            if lines.MEDIA_TYPE in request.headers.get("accept", ""):
+                await lines.send_lines(send, slot, work, partial(_explained, limits=office.limits))
+            else:
+                await (await work)(scope, receive, send)
 
 
 async def _file(path: Path, request: Request, media_type: str | None = None) -> Response:
@@ -126,34 +165,36 @@ async def _sample(request: Request) -> Response:
 
 
 def _handlers(limits: Limits) -> dict[Any, Any]:
-    """How each failure is said; whatever is not listed is a bug and answered with 500."""
+    """How each failure is answered; whatever is not listed is a bug and answered with 500."""
+
+    async def say(request: Request, error: Exception) -> Response:
+        return _sentence(*_explained(error, limits))
+
+    return dict.fromkeys((*_plain(limits), InputError, HTTPException, Exception), say)
+
+
+def _explained(error: BaseException, limits: Limits) -> tuple[int, str]:
+    """Status and sentence."""
+    if isinstance(error, InputError):
+        return 422, str(error)
+    if isinstance(error, HTTPException):
+        return error.status_code, error.detail
+    return _plain(limits).get(
+        type(error), (500, "something is wrong in the server; its own window says more")
+    )
+
+
+def _plain(limits: Limits) -> dict[type[BaseException], tuple[int, str]]:
     megabytes = limits.upload_bytes / 2**20
-    plain: dict[type[Exception], tuple[int, str]] = {
+    return {
         TooLargeError: (413, f"expected at most {megabytes:g} MB in one request"),
         TimeoutError: (408, f"the request did not arrive whole within {limits.upload_seconds:g} s"),
         UnknownPhotoError: (404, "this photo is not kept (any more): send it again as `photo`"),
         BusyError: (503, "busy: too many requests are waiting; try again in a few seconds"),
-        OutOfTimeError: (504, f"the time limit of {limits.seconds:g} s is over; a smaller hole takes less"),
-        AbandonedError: (499, "the client has gone"),
+        OutOfTimeError: (504, "the time limit is over; a smaller hole takes less"),
+        AbandonedError: (499, "the client has gone, or the server ends"),
         ClientDisconnect: (499, "the client has gone"),
     }
-
-    async def say(request: Request, error: Exception) -> Response:
-        status, sentence = plain[type(error)]
-        return _sentence(status, sentence)
-
-    async def unusable(request: Request, error: Exception) -> Response:
-        return _sentence(422, str(error))
-
-    async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _sentence(error.status_code, error.detail)
-
-    return dict.fromkeys(plain, say) | {InputError: unusable, HTTPException: refused, Exception: _bug}
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    return _sentence(500, "something is wrong in the server; its own window says more")
 
 
 def _sentence(status: int, text: str) -> Response:

@@ -29,7 +29,7 @@ class Models:
     ) -> None:
         """`files`: weights files by name; the first is the default."""
         self._files = dict(files)
-        self._device, self._precision, self._kept = device, precision, kept
+        self.device, self._precision, self._kept = device, precision, kept
         self._loaded: OrderedDict[str, EdgeConnect] = OrderedDict()
         self.before_pass: Callable[[], None] = lambda: None  # called before each pass through a network
 
@@ -51,7 +51,7 @@ class Models:
         return self._loaded[name]
 
     def _load(self, path: Path) -> EdgeConnect:
-        model = EdgeConnect.load(path, device=self._device, precision=self._precision)
+        model = EdgeConnect.load(path, device=self.device, precision=self._precision)
         _ = model.edge_generator, model.inpaint_generator  # both are needed: said now, not at the first fill
         model.before_pass = lambda: self.before_pass()
         return model

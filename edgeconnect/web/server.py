@@ -12,6 +12,7 @@ from edgeconnect.web.app import create_app
 from edgeconnect.web.guard import LOOPBACK
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Collection
 
     from edgeconnect.web.limits import Limits
@@ -58,6 +59,15 @@ class PatientProtocol(H11Protocol):
         self.loop.call_later(_ASK_SECONDS, close_if_still)
 
 
+class PromptServer(uvicorn.Server):
+    """uvicorn, which lets requests end by themselves for a moment; those that take minutes need telling."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would take minutes, then the rest."""
+        self.config.app.state.end_patient_work()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
 def serve(
     models: Models, host: str, port: int, *, names: Collection[str] = (), limits: Limits | None = None
 ) -> None:
@@ -82,4 +92,4 @@ def server(
         "access_log": False,
         "log_level": "warning",
     }
-    return uvicorn.Server(uvicorn.Config(app, host=host, port=port, **settings))
+    return PromptServer(uvicorn.Config(app, host=host, port=port, **settings))

@@ -1,0 +1,151 @@
+"""The single-image mode: a hole filled from the photo's own patches, watched meanwhile, ended at any time."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from torch.overrides import TorchFunctionMode
+
+from edgeconnect.errors import InputError
+from edgeconnect.ingan.fill import CONTEXT_PX, InGAN
+from edgeconnect.regions import hole_groups
+from edgeconnect.web import verbs
+from edgeconnect.web.tasks import hole_bounds, needs_hole, read_task
+from edgeconnect.web.worker import OutOfTimeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from starlette.responses import Response
+
+    from edgeconnect.images import Pixels
+    from edgeconnect.ingan.fill import Progress
+    from edgeconnect.web.fields import Fields
+    from edgeconnect.web.limits import Limits
+    from edgeconnect.web.tasks import Desk, Task
+
+STARTS = ("patches", "edgeconnect")
+DEFAULT_SECONDS = 120
+_LOOK_SECONDS = 1.0  # between two previews
+_LOOK_SHARE = 0.1  # of the time, at most, goes into previews
+
+Event = dict[str, Any]
+"""A line of the answer to those who watch; see `Preview` in openapi.yaml."""
+
+
+@dataclass(frozen=True)
+class Single:
+    """Fills one form's hole from its photo alone; `show` is given an Event now and then."""
+
+    desk: Desk
+    limits: Limits
+    check: Callable[[], None]
+    show: Callable[[Event], None]
+
+    def __call__(self, fields: Fields) -> Response:
+        """The photo with its hole filled: PNG. `check` may end it at any operation on tensors."""
+        needs_hole(fields)
+        seconds = budget_seconds(fields, self.limits)
+        has_start = fields.choice("start", STARTS) == "edgeconnect"
+        if not has_start and (fields.has("edges") or fields.has("edges_from")):
+            raise HTTPException(400, "edges and edges_from: expected start=edgeconnect with them")
+        task = read_task(self.desk, fields)
+        _check_size(task.mask, self.limits.single_pixels)
+        photo = verbs.filled(self.desk, fields, task) if has_start else task.photo.rgb
+        watcher = _Watcher(task, self.show)
+        ingan = InGAN(
+            seconds, start=_as_it_is if has_start else None, device=self.desk.models.device, watch=watcher
+        )
+        try:
+            with _Checking(self.check):
+                result = ingan(photo, task.mask)
+        except OutOfTimeError:
+            result = watcher.filled_so_far()
+            task.notes.append("time was over: the hole is filled as far as it came")
+        return verbs.answer(task, fields, result)
+
+
+def budget_seconds(fields: Fields, limits: Limits) -> int:
+    """How long a form wants to be computed; HTTPException 400 where that is too long."""
+    seconds = fields.whole("seconds")
+    if seconds is None:
+        return min(DEFAULT_SECONDS, limits.single_seconds)
+    if seconds > limits.single_seconds:
+        raise HTTPException(400, f"seconds: expected at most {limits.single_seconds}, got {seconds}")
+    return seconds
+
+
+def _as_it_is(photo: Pixels, mask: NDArray[np.bool_]) -> Pixels:
+    """The start for a photo whose hole holds one already."""
+    return photo
+
+
+class _Checking(TorchFunctionMode):
+    """Calls `check` before each operation on tensors in this thread: minutes may lie between two progress
+    reports, and nobody who cancels shall wait for the next.
+    """
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._check()
+        return func(*args, **(kwargs or {}))
+
+
+class _Watcher:
+    """Turns progress into events: the hole's bounding box as PNG where it has changed, not too often."""
+
+    def __init__(self, task: Task, show: Callable[[Event], None]) -> None:
+        self._task, self._show = task, show
+        self._box = box = hole_bounds(task.mask)
+        self._place = [box.left, box.top, box.right - box.left, box.bottom - box.top]
+        self._last: Progress | None = None
+        self._shown: NDArray[Any] | None = None
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        self._last = progress
+        start = time.monotonic()
+        if start < self._next:
+            return
+        event = {"stage": progress.stage, "seconds": round(progress.seconds, 1)}
+        part = progress.picture[self._box.slices]
+        if self._shown is None or (part != self._shown).any():
+            self._shown = part.copy()
+            picture = verbs.encode(progress.picture, self._task.photo, self._box)
+            event |= {"box": self._place, "picture": base64.b64encode(picture).decode()}
+        self._show(event)
+        now = time.monotonic()
+        self._next = max(start + _LOOK_SECONDS, now + (now - start) / _LOOK_SHARE)
+
+    def filled_so_far(self) -> Pixels:
+        """The photo as it was last reported; raises OutOfTimeError where a hole has nothing in it yet."""
+        if self._last is None:
+            raise OutOfTimeError
+        picture, (photo, mask) = self._last.picture, (self._task.photo.rgb, self._task.mask)
+        for group in hole_groups(mask, CONTEXT_PX):
+            hole = mask[group.slices]
+            if (picture[group.slices][hole] == photo[group.slices][hole]).all():
+                raise OutOfTimeError
+        return picture
+
+
+def _check_size(mask: NDArray[np.bool_], most_pixels: int) -> None:
+    """Memory follows a hole's window, which is as much on each side as the hole is long."""
+    for group in hole_groups(mask, CONTEXT_PX):
+        height, width = group.bottom - group.top, group.right - group.left
+        window = group.grown(max(CONTEXT_PX, height, width), mask.shape)
+        pixels = (window.bottom - window.top) * (window.right - window.left)
+        if pixels > most_pixels:
+            raise InputError(
+                f"a hole of {width}x{height} px and what fills it are {pixels / 1e6:.1f} megapixels: "
+                f"expected at most {most_pixels / 1e6:g} from the photo alone; paint a smaller hole"
+            )
