@@ -184,16 +184,15 @@ def mask() -> np.ndarray:
 
 
 def test_the_whole_story_of_an_edit(page: Page, request: pytest.FixtureRequest) -> None:
+    name = request.node.name
     photo, hole = open_photo(page), mask()
     np.testing.assert_array_equal(saved(page, "mask") > 127, hole)
     says(page, "Writing the mask: done")
-
     page.click("#view-edges")
     says(page, "Completing edges: done")
-    shoot(page, f"{request.node.name} edges")
+    shoot(page, f"{name} edges")
     completed = saved(page, "edges")
     says(page, "Writing the edge map: done")
-
     page.click("#fill")
     says(page, "Filling: done")
     first = saved(page, "result")
@@ -201,24 +200,7 @@ def test_the_whole_story_of_an_edit(page: Page, request: pytest.FixtureRequest) 
     np.testing.assert_array_equal(first[~hole], photo[~hole])
     assert (first[hole] != photo[hole]).any()
 
-    tool(page, "rub")
-    drag(page, (240, 160), (300, 160))
-    says(page, "Filling: done")  # by itself, as after each edit
-    tool(page, "straight")
-    drag(page, (240, 200), (320, 180))
-    says(page, "Filling: done")
-    shoot(page, f"{request.node.name} drawn")
-    edited = saved(page, "edges")
-    says(page, "Writing the edge map: done")
-    changed = edited != completed
-    assert not changed[~hole].any()
-    rows, columns = np.nonzero(changed & (edited == 255))
-    drawn = np.abs(rows - (200 - (columns - 240) / 4))
-    assert len(rows) > 40 and drawn.max() <= 3 and len(set(columns)) == len(columns)  # a line one pixel wide
-    assert (edited[155:166, 240:300] == 0).all()
-
-    second = saved(page, "result")
-    says(page, "Writing the result: done")
+    edited, second = edit(page, completed, f"{name} drawn")
     np.testing.assert_array_equal(second[~hole], photo[~hole])
     assert (second[hole] != first[hole]).any()
 
@@ -234,7 +216,30 @@ def test_the_whole_story_of_an_edit(page: Page, request: pytest.FixtureRequest) 
     if page.locator("#view-result").is_visible():
         page.click("#view-result")
     page.locator("#compare").fill("50")
-    shoot(page, f"{request.node.name} compared")
+    shoot(page, f"{name} compared")
+
+
+def edit(page: Page, completed: np.ndarray, shot: str) -> tuple[np.ndarray, np.ndarray]:
+    """Erase one line and draw another, which fills again: the edge map and the result."""
+    hole = mask()
+    tool(page, "rub")
+    drag(page, (240, 160), (300, 160))
+    says(page, "Filling: done")  # by itself, as after each edit
+    tool(page, "straight")
+    drag(page, (240, 200), (320, 180))
+    says(page, "Filling: done")
+    shoot(page, shot)
+    edited = saved(page, "edges")
+    says(page, "Writing the edge map: done")
+    changed = edited != completed
+    assert not changed[~hole].any()
+    rows, columns = np.nonzero(changed & (edited == 255))
+    drawn = np.abs(rows - (200 - (columns - 240) / 4))
+    assert len(rows) > 40 and drawn.max() <= 3 and len(set(columns)) == len(columns)  # a line one pixel wide
+    assert (edited[155:166, 240:300] == 0).all()
+    result = saved(page, "result")
+    says(page, "Writing the result: done")
+    return edited, result
 
 
 def test_the_state_survives_a_reload(page: Page) -> None:

@@ -6,11 +6,14 @@ import { DRAWN, Doc, ERASED, KEEP } from "./doc.js";
 import { decode, decodeGray, download, encodeGray } from "./pictures.js";
 import { cut, paste } from "./raster.js";
 
+const STAGES = { patches: "matching its patches", refinement: "refining" };
+
 export class Actions {
-  // `app`: {doc, weights, view, say(text, kind), show(), setDoc(doc)}
+  // `app`: {doc, weights, alone, seconds, fromEdges, say(text, kind), show(), filled(), changed(), setDoc(doc)}
   constructor(app) {
     this.app = app;
     this.running = null;
+    this.preview = null; // of a fill that takes long: {key, label, stage, seconds, of, box, blob, bitmap}
   }
 
   // Run `work(options)` with a status line; tells whether it came to its end. `patient` lets what is running
@@ -43,7 +46,7 @@ export class Actions {
   cancel() {
     if (!this.running) return;
     this.running.abort();
-    this.running = null;
+    this.running = this.preview = null;
     this.app.say("Cancelled.", "done");
   }
 
@@ -67,27 +70,29 @@ export class Actions {
     await this.open(await api.file(`/api/samples/${encodeURIComponent(name)}`), `${name}.png`);
   }
 
-  linesKey() {
-    return `${this.app.doc.maskState} ${this.app.weights}`;
-  }
-
-  resultKey() {
-    return `${this.app.doc.state} ${this.app.weights}`;
-  }
-
   lines() {
-    return this.app.doc?.lines.get(this.linesKey());
+    return this.app.doc?.lines.get(this.app.doc.linesKey(this.app));
   }
 
   result() {
-    return this.app.doc?.results.get(this.resultKey());
+    return this.app.doc?.results.get(this.app.doc.resultKey(this.app));
+  }
+
+  // What there is to see of the hole: a result, or what it looks like on the way to one.
+  shown() {
+    const { preview, app } = this;
+    return preview?.bitmap && preview.key === app.doc?.resultKey(app) ? preview : this.result();
+  }
+
+  async #maskFields() {
+    const { doc } = this.app, hole = doc.hole();
+    const values = cut(doc.mask, doc.width, hole).map((value) => value * 255);
+    const mask = await encodeGray(values, hole.w, hole.h);
+    return { mask, mask_polarity: "white", x: hole.x, y: hole.y };
   }
 
   async #holeFields() {
-    const { doc, weights } = this.app, hole = doc.hole();
-    const values = cut(doc.mask, doc.width, hole).map((value) => value * 255);
-    const mask = await encodeGray(values, hole.w, hole.h);
-    return { mask, mask_polarity: "white", x: hole.x, y: hole.y, weights };
+    return { ...(await this.#maskFields()), weights: this.app.weights };
   }
 
   #needsHole() {
@@ -98,7 +103,7 @@ export class Actions {
   // The completed edges around the hole, from the server or from before.
   async #complete(options) {
     this.#needsHole();
-    const { doc } = this.app, key = this.linesKey(), known = doc.lines.get(key);
+    const { doc } = this.app, key = doc.linesKey(this.app), known = doc.lines.get(key);
     if (known) return known;
     const answer = await api.ofPhoto("/api/edges", doc, { ...(await this.#holeFields()), part: "surroundings" }, options);
     return doc.setLines(key, answer.box, await decodeGray(answer.blob));
@@ -116,13 +121,53 @@ export class Actions {
   }
 
   fill() {
-    return this.run("Filling", async (options) => {
+    if (this.app.alone) return this.#fillAlone();
+    return this.run("Filling", (options) => this.#fillNow(options).then(() => undefined));
+  }
+
+  async #fillNow(options) {
+    this.#needsHole();
+    const { doc } = this.app, key = doc.resultKey(this.app);
+    const fields = await this.#fillFields(options);
+    const { blob, box } = await api.ofPhoto("/api/inpaint", doc, { ...fields, part: "hole" }, options);
+    return doc.setResult(key, { box, blob, bitmap: await decode(blob) });
+  }
+
+  // From the photo's own patches: takes as long as was chosen, and shows what there is meanwhile.
+  #fillAlone() {
+    const label = "Filling from this photo alone";
+    return this.run(label, async (options) => {
       this.#needsHole();
-      const { doc } = this.app, key = this.resultKey();
-      const fields = await this.#fillFields(options);
-      const { blob, box } = await api.ofPhoto("/api/inpaint", doc, { ...fields, part: "hole" }, options);
-      doc.setResult(key, { box, blob, bitmap: await decode(blob) });
+      const { doc, seconds, fromEdges } = this.app;
+      const preview = (this.preview = { key: doc.resultKey(this.app), label, seconds: 0, of: seconds });
+      try {
+        const fields = await (fromEdges ? this.#fillFields(options) : this.#holeFields());
+        const start = fromEdges ? "edgeconnect" : "patches";
+        const last = await api.watched("/api/single", doc, { ...fields, start, seconds, part: "hole" }, (event) => this.#watch(preview, event), options);
+        doc.setResult(preview.key, { box: last.box, blob: last.blob, bitmap: await decode(last.blob) });
+        return [`${label}: done.`, ...last.notes].join(" ");
+      } finally {
+        if (this.preview === preview) this.preview = null;
+      }
     });
+  }
+
+  async #watch(preview, event) {
+    const bitmap = event.blob && (await decode(event.blob));
+    if (this.preview !== preview) return;
+    if (event.stage !== preview.stage) this.app.say(`${preview.label}: ${STAGES[event.stage]} …`, "busy");
+    Object.assign(preview, event, bitmap && { bitmap });
+    this.app.show();
+  }
+
+  // Enough: the preview becomes the result.
+  takePreview() {
+    const { preview, app } = this;
+    if (!preview?.bitmap) return;
+    app.doc.setResult(preview.key, { box: preview.box, blob: preview.blob, bitmap: preview.bitmap });
+    this.cancel();
+    app.say(`${preview.label}: taken as it was after ${Math.round(preview.seconds)} s.`, "done");
+    app.filled();
   }
 
   // Another photo's lines in the hole, instead of the completed ones or with them.
@@ -173,7 +218,9 @@ export class Actions {
 
   async #wholeResult(options) {
     this.#needsHole();
-    return (await api.ofPhoto("/api/inpaint", this.app.doc, await this.#fillFields(options), options)).blob;
+    if (this.app.alone && !this.result()) throw new Error("fill the hole first.");
+    const { blob } = this.result() ?? (await this.#fillNow(options));
+    return (await api.ofPhoto("/api/composite", this.app.doc, { ...(await this.#maskFields()), fill: blob }, options)).blob;
   }
 
   saveMask() {

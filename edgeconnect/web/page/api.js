@@ -49,18 +49,59 @@ export async function sendPhoto(blob, signal) {
   return answer.json();
 }
 
-// Post `fields` about `doc`'s photo: {blob, box: {x, y, w, h}, notes}.
-export async function ofPhoto(path, doc, fields, { signal, onBusy } = {}) {
-  const post = () => ask(path, { method: "POST", body: form({ photo_id: doc.photoId, ...fields }), signal }, onBusy);
+// Post `fields` about `doc`'s photo, which is sent again where the server has forgotten it.
+async function post(path, doc, fields, { signal, onBusy, headers } = {}) {
+  const once = () => ask(path, { method: "POST", body: form({ photo_id: doc.photoId, ...fields }), headers, signal }, onBusy);
   if (!doc.photoId) doc.photoId = (await sendPhoto(doc.photoBlob, signal)).id;
-  let answer;
   try {
-    answer = await post();
+    return await once();
   } catch (error) {
     if (error.status !== 404) throw error;
     doc.photoId = (await sendPhoto(doc.photoBlob, signal)).id;
-    answer = await post();
+    return once();
   }
-  const [x, y, w, h] = answer.headers.get("Edgeconnect-Box").split(",").map(Number);
-  return { blob: await answer.blob(), box: { x, y, w, h }, notes: JSON.parse(answer.headers.get("Edgeconnect-Notes")) };
+}
+
+const boxOf = ([x, y, w, h]) => ({ x, y, w, h });
+
+// {blob, box: {x, y, w, h}, notes}.
+export async function ofPhoto(path, doc, fields, options) {
+  const answer = await post(path, doc, fields, options);
+  const box = boxOf(answer.headers.get("Edgeconnect-Box").split(",").map(Number));
+  return { blob: await answer.blob(), box, notes: JSON.parse(answer.headers.get("Edgeconnect-Notes")) };
+}
+
+// The same for an answer in lines: `onEvent` gets {stage, seconds, box, blob} of each one before the last,
+// without box and blob where the picture has not changed.
+export async function watched(path, doc, fields, onEvent, options) {
+  const answer = await post(path, doc, fields, { ...options, headers: { Accept: "application/x-ndjson" } });
+  for await (const line of lines(answer.body)) {
+    const { error, picture, box, ...event } = JSON.parse(line);
+    if (error) throw new ServerError(answer.status, error);
+    if (picture) {
+      event.blob = new Blob([Uint8Array.from(atob(picture), (byte) => byte.charCodeAt(0))], { type: "image/png" });
+      event.box = boxOf(box);
+    }
+    if (event.stage === "done") return event;
+    await onEvent(event);
+  }
+  throw new ServerError(0, "the server broke off.");
+}
+
+async function* lines(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let begun = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const parts = (begun + value).split("\n");
+      begun = parts.pop();
+      yield* parts;
+    }
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new ServerError(0, "the server broke off.");
+  } finally {
+    reader.cancel().catch(() => {}); // where nobody reads on, the server need not go on
+  }
 }

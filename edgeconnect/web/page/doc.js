@@ -42,6 +42,16 @@ export class Doc {
     return this.holeCache.rect;
   }
 
+  // Under which its edge map and its result are found; of app: {weights, alone, fromEdges}.
+  linesKey({ weights }) {
+    return `${this.maskState} ${weights}`;
+  }
+
+  resultKey({ weights, alone, fromEdges }) {
+    if (alone && !fromEdges) return `${this.maskState} alone`;
+    return `${this.state} ${weights}${alone ? " alone" : ""}`;
+  }
+
   hasEdits() {
     const rect = this.hole(), edits = cut(this.edits, this.width, rect), mask = cut(this.mask, this.width, rect);
     return edits.some((value, i) => value && mask[i]);
@@ -121,6 +131,7 @@ export class Doc {
 
   setResult(key, result) {
     remember(this.results, key, result);
+    return result;
   }
 
   // The edge values in `rect` as the server shall use them: completed, with the edits over them.

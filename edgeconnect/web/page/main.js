@@ -1,8 +1,10 @@
 // The page: buttons, keys, dropped files, and what is drawn in the two panes.
 
 import { Actions } from "./actions.js";
+import { showAlone, wireAlone } from "./alone.js";
 import * as api from "./api.js";
 import { KEEP } from "./doc.js";
+import { SMALL_PX, painter } from "./panes.js";
 import { restore, saveSoon } from "./session.js";
 import { Hand, TOOLS } from "./tools.js";
 import { View } from "./view.js";
@@ -11,11 +13,10 @@ const element = (id) => document.getElementById(id);
 const KEYS = {
   b: "brush", x: "box", l: "lasso", e: "erase", o: "remove", d: "pencil", s: "straight", r: "rub", h: "hand",
 };
-const SMALL_PX = 2048; // a photo shown smaller than this is drawn from a copy of this size
 
 const app = {
   doc: null, tool: "brush", mode: "photo", editMode: "photo", weights: "", small: null,
-  size: 36, live: true, hasFilled: false,
+  size: 36, live: true, hasFilled: false, alone: false, seconds: 120, fromEdges: false,
 
   say(text, kind) {
     element("status").textContent = text;
@@ -63,7 +64,7 @@ const app = {
   // After a step: fill again where that is wanted, or at least complete the edges that are looked at.
   changed(hasChanged, tool) {
     if (hasChanged) {
-      if (app.doc.hole().w && (tool === TOOLS.remove || (app.live && app.hasFilled))) app.fill(tool === TOOLS.remove);
+      if (app.doc.hole().w && (tool === TOOLS.remove || (app.live && app.hasFilled && !app.alone))) app.fill(tool === TOOLS.remove);
       else if (app.mode === "edges") app.needLines();
     }
     app.saved();
@@ -72,10 +73,16 @@ const app = {
 
   // `isAsked`: by the button, not by an edit; then a narrow screen turns to the result.
   async fill(isAsked) {
+    const turns = isAsked && isNarrow();
+    if (turns && app.alone && app.doc?.hole().w) app.setMode("result"); // there is something to watch
     if (!(await actions.fill())) return;
+    if (turns) app.setMode("result");
+    app.filled();
+  },
+
+  filled() {
     app.hasFilled = true;
-    if (isAsked && isNarrow()) app.setMode("result");
-    else if (app.mode === "edges") app.needLines();
+    if (app.mode === "edges") app.needLines();
     app.saved();
     app.show();
   },
@@ -90,52 +97,16 @@ const app = {
     element("redo").disabled = !doc?.undone.length;
     element("keep").disabled = !actions.result();
     element("edit").setAttribute("aria-label", app.editMode === "edges" ? "Edge map to draw on" : "Photo to paint the hole on");
-    const isStale = doc && doc.results.size && !actions.result();
-    element("result").setAttribute("aria-label", isStale ? "Photo: the result is out of date, fill again" : actions.result() ? "Result" : "Photo, not filled yet");
+    const missing = doc?.results.size ? "Photo: the result is out of date, fill again" : "Photo, not filled yet";
+    element("result").setAttribute("aria-label", actions.preview ? "The fill so far" : actions.result() ? "Result" : missing);
+    showAlone(app, actions);
     app.view.draw();
   },
 };
 
 const isNarrow = () => matchMedia("(max-width: 900px)").matches;
 const actions = new Actions(app), hand = new Hand(app);
-app.view = new View([element("edit"), element("result")], paint, hand);
-
-function paint(context, canvas, scale) {
-  const { doc } = app;
-  if (!doc) return;
-  const photo = app.small && scale * devicePixelRatio * Math.max(doc.width, doc.height) <= SMALL_PX ? app.small : doc.photo;
-  context.drawImage(photo, 0, 0, doc.width, doc.height);
-  if (canvas.id === "result") paintResult(context, photo, scale);
-  else if (app.editMode === "edges") paintEdges(context);
-  else context.drawImage(doc.tint, 0, 0);
-  if (canvas.id === "edit") hand.paint(context, scale, app.view.cursor);
-}
-
-function paintEdges(context) {
-  const { doc } = app, lines = actions.lines();
-  context.fillStyle = "rgb(255 255 255 / 85%)";
-  context.fillRect(0, 0, doc.width, doc.height);
-  if (lines) context.drawImage(lines.canvas, lines.box.x, lines.box.y);
-  else context.drawImage(doc.tint, 0, 0);
-}
-
-function paintResult(context, photo, scale) {
-  const { doc } = app, result = actions.result();
-  if (!result) return;
-  const split = (Number(element("compare").value) / 100) * doc.width;
-  context.save();
-  context.beginPath();
-  context.rect(split, 0, doc.width - split, doc.height);
-  context.clip();
-  context.clearRect(result.box.x, result.box.y, result.box.w, result.box.h); // it may be transparent
-  context.drawImage(result.bitmap, result.box.x, result.box.y);
-  context.restore();
-  if (split <= 0) return;
-  for (const [colour, width] of [["#000", 4], ["#fff", 2]]) {
-    context.fillStyle = colour;
-    context.fillRect(split - width / 2 / scale, 0, width / scale, doc.height);
-  }
-}
+app.view = new View([element("edit"), element("result")], painter(app, actions, hand, element("compare")), hand);
 
 function step(which) {
   if (!app.doc) return;
@@ -172,6 +143,7 @@ function resize(factor) {
 
 const SHORTCUTS = {
   enter: () => app.fill(true), escape: () => (hand.stroke ? hand.cancel() : actions.cancel()), z: toHole,
+  a: () => element("alone").click(), t: () => actions.takePreview(),
   1: () => app.setMode("photo"), 2: () => app.setMode("edges"), 3: () => app.setMode("result"),
   "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: fit, "[": () => resize(0.8), "]": () => resize(1.25),
 };
@@ -243,6 +215,7 @@ function wire() {
   element("live").addEventListener("change", (event) => { app.live = event.target.checked; app.saved(); });
   element("sample").addEventListener("change", (event) => event.target.value && actions.openSample(event.target.value));
   element("weights").addEventListener("change", (event) => { app.weights = event.target.value; app.changed(true, {}); });
+  wireAlone(app, actions);
   document.addEventListener("keydown", key);
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(event.target) || event.target.tagName === "BUTTON") menu.open = false;

@@ -16,14 +16,14 @@ export function saveSoon(app) {
 async function save(app) {
   const { doc } = app;
   if (!doc) return;
-  const hole = doc.hole(), key = `${doc.state} ${app.weights}`, linesKey = `${doc.maskState} ${app.weights}`;
-  const result = doc.results.get(key), lines = doc.lines.get(linesKey);
+  const hole = doc.hole(), result = doc.results.get(doc.resultKey(app)), lines = doc.lines.get(doc.linesKey(app));
   try {
     await store.save({
       photoBlob: doc.photoBlob, shownBlob: doc.shownBlob, name: doc.name, hole,
       mask: cut(doc.mask, doc.width, hole), edits: cut(doc.edits, doc.width, hole),
       result: result && { box: result.box, blob: result.blob }, lines: lines && { box: lines.box, values: lines.values },
       weights: app.weights, mode: app.mode, tool: app.tool, live: app.live, hasFilled: app.hasFilled,
+      alone: app.alone, seconds: app.seconds, fromEdges: app.fromEdges,
     });
   } catch (error) {
     app.say(`This browser does not keep the page's state over a reload (${error.name}).`, "error");
@@ -40,11 +40,12 @@ export async function restore(app) {
   paste(doc.mask, doc.width, state.hole, state.mask);
   paste(doc.edits, doc.width, state.hole, state.edits);
   doc.repaint("mask", state.hole);
-  const key = `0 ${app.weights}`;
-  if (state.lines) doc.setLines(key, state.lines.box, state.lines.values);
-  if (state.result) doc.setResult(key, { ...state.result, bitmap: await decode(state.result.blob) });
+  const { live, alone = false, seconds = app.seconds, fromEdges = false } = state;
+  Object.assign(app, { live, alone, seconds, fromEdges });
+  if (state.lines) doc.setLines(doc.linesKey(app), state.lines.box, state.lines.values);
+  if (state.result) doc.setResult(doc.resultKey(app), { ...state.result, bitmap: await decode(state.result.blob) });
   await app.setDoc(doc);
-  Object.assign(app, { live: state.live, hasFilled: state.hasFilled });
+  app.hasFilled = state.hasFilled;
   app.setTool(state.tool);
   app.setMode(state.mode);
   app.say(`${doc.name}: as you left it.`, "done");
