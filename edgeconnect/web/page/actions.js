@@ -6,14 +6,14 @@ import { DRAWN, Doc, ERASED, KEEP } from "./doc.js";
 import { decode, decodeGray, download, encodeGray } from "./pictures.js";
 import { cut, paste } from "./raster.js";
 
-const STAGES = { patches: "matching its patches", refinement: "refining" };
+const STAGES = { patches: "matching patches", refinement: "refining" };
 
 export class Actions {
   // `app`: {doc, weights, alone, seconds, fromEdges, say(text, kind), show(), filled(), changed(), setDoc(doc)}
   constructor(app) {
     this.app = app;
     this.running = null;
-    this.preview = null; // of a fill that takes long: {key, label, stage, seconds, of, box, blob, bitmap}
+    this.preview = null; // of a fill that takes long: {key, label, of, stage, seconds, began, box, blob, bitmap}
   }
 
   // Run `work(options)` with a status line; tells whether it came to its end. `patient` lets what is running
@@ -135,11 +135,11 @@ export class Actions {
 
   // From the photo's own patches: takes as long as was chosen, and shows what there is meanwhile.
   #fillAlone() {
-    const label = "Filling from this photo alone";
+    const label = "Filling from this photo";
     return this.run(label, async (options) => {
       this.#needsHole();
       const { doc, seconds, fromEdges } = this.app;
-      const preview = (this.preview = { key: doc.resultKey(this.app), label, seconds: 0, of: seconds });
+      const preview = (this.preview = { key: doc.resultKey(this.app), label, of: seconds });
       try {
         const fields = await (fromEdges ? this.#fillFields(options) : this.#holeFields());
         const start = fromEdges ? "edgeconnect" : "patches";
@@ -155,8 +155,9 @@ export class Actions {
   async #watch(preview, event) {
     const bitmap = event.blob && (await decode(event.blob));
     if (this.preview !== preview) return;
+    if (bitmap) preview.bitmap?.close();
     if (event.stage !== preview.stage) this.app.say(`${preview.label}: ${STAGES[event.stage]} …`, "busy");
-    Object.assign(preview, event, bitmap && { bitmap });
+    Object.assign(preview, event, bitmap && { bitmap }, { began: performance.now() - 1000 * event.seconds });
     this.app.show();
   }
 

@@ -12,6 +12,7 @@ export function wireAlone(app, actions) {
   set("from-edges", "change", ({ checked }) => { app.fromEdges = checked; });
   set("seconds", "change", ({ value }) => { app.seconds = Number(value); });
   element("take").addEventListener("click", () => actions.takePreview());
+  setInterval(() => actions.preview && showProgress(actions.preview), 500);
 }
 
 export function showAlone(app, actions) {
@@ -22,9 +23,14 @@ export function showAlone(app, actions) {
   element("seconds").value = app.seconds;
   element("watching").hidden = !preview;
   for (const id of ["save-result", "save-mask", "save-edges"]) element(id).disabled = Boolean(preview);
-  if (!preview) return;
-  element("progress").max = preview.of;
-  element("progress").value = preview.seconds;
-  element("so-far").textContent = `${Math.round(preview.seconds)} of ${preview.of} s`;
-  element("take").disabled = !preview.bitmap;
+  element("take").disabled = !preview?.bitmap;
+  if (preview) showProgress(preview);
+}
+
+// By this machine's clock: the server may say nothing for a while.
+function showProgress({ stage, of, began }) {
+  const seconds = stage ? (performance.now() - began) / 1000 : 0;
+  element("progress").max = of;
+  element("progress").value = seconds;
+  element("so-far").textContent = `${Math.round(seconds)} of ${of} s`;
 }
