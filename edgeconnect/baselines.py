@@ -9,6 +9,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from edgeconnect.errors import InputError
 from edgeconnect.images import list_images, read_rgb
+from edgeconnect.ingan.fill import BUDGET_SECONDS, InGAN, parse_seconds
 from edgeconnect.inpaint import EdgeConnect
 from edgeconnect.provenance import content_hash, file_hash
 from edgeconnect.runtime import choose_device
@@ -110,8 +112,8 @@ class Entrant:
 def by_name(spec: str, device: str = "auto") -> Entrant:
     """The inpainter that `KIND`, `KIND:VALUE` or `KIND:NAME=VALUE` means.
 
-    telea, ns, biharmonic; edgeconnect[:WEIGHTS], edgeconnect-without-edges[:WEIGHTS]; lama:FILE; folder:DIR;
-    and `module:callable` for any other on Python's path. Errors: what does not exist.
+    telea, ns, biharmonic; patches, ingan[:TIME]; edgeconnect[:WEIGHTS], edgeconnect-without-edges[:WEIGHTS];
+    lama:FILE; folder:DIR; and `module:callable` for any other on Python's path. Errors: what does not exist.
     """
     kind, _, rest = spec.partition(":")
     name, named, value = rest.partition("=")
@@ -127,9 +129,11 @@ def by_name(spec: str, device: str = "auto") -> Entrant:
         return Entrant(name or kind, content_hash(results.files.values(), Path(value)), lambda: results)
     if kind in _LOADERS:
         return _from_file(kind, name, Path(value), device)
+    if kind in _SINGLE:
+        return _single(kind, name, value, device)
     if rest:
         return _imported(kind, rest)
-    names = ", ".join([*_CLASSICAL, *_LOADERS, "folder"])
+    names = ", ".join([*_CLASSICAL, *_SINGLE, *_LOADERS, "folder"])
     raise InputError(f"expected an inpainter ({names} or module:callable), got {spec!r}")
 
 
@@ -149,6 +153,10 @@ def fill(inpainter: Inpainter, photo: Rgb, mask: Mask) -> Rgb:
     return result
 
 
+def _bytes(picture: NDArray[Any]) -> Rgb:
+    return np.asarray(picture, np.uint8)
+
+
 def _rgb(picture: NDArray[Any]) -> Rgb:
     """[0,1] to uint8."""
     return np.asarray(np.clip(np.rint(picture * 255), 0, 255), np.uint8)
@@ -162,12 +170,24 @@ def _from_file(kind: str, name: str, file: Path, device: str) -> Entrant:
 
 def _edgeconnect(weights: Path, device: str) -> Inpainter:
     model = EdgeConnect.load(weights, device=device)
-    return lambda photo, mask: np.asarray(model.inpaint(photo, mask), np.uint8)
+    return lambda photo, mask: _bytes(model.inpaint(photo, mask))
 
 
 def _without_edges(weights: Path, device: str) -> Inpainter:
     model = EdgeConnect.load(weights, device=device)
-    return lambda photo, mask: np.asarray(model.inpaint(photo, mask, np.zeros(mask.shape, bool)), np.uint8)
+    return lambda photo, mask: _bytes(model.inpaint(photo, mask, np.zeros(mask.shape, bool)))
+
+
+def _single(kind: str, name: str, value: str, device: str) -> Entrant:
+    """The photo's own patches: matched alone, or refined for a time (20s, 2m, ...) or the default one."""
+    if kind == "patches":
+        inpainter = InGAN(iterations=0, device=device)
+    else:
+        inpainter = InGAN(parse_seconds(value) if value else BUDGET_SECONDS, device=device)
+    origin = f"edgeconnect {version('edgeconnect')}, {inpainter.budget_seconds:g} s"
+    return Entrant(
+        name or kind, origin, lambda: lambda photo, mask: np.asarray(inpainter(photo, mask), np.uint8)
+    )
 
 
 def _imported(module_name: str, attribute: str) -> Entrant:
@@ -188,6 +208,7 @@ _CLASSICAL: Mapping[str, tuple[Inpainter, ModuleType]] = {
     "ns": (navier_stokes, cv2),
     "biharmonic": (biharmonic, skimage),
 }
+_SINGLE = ("patches", "ingan")
 _LOADERS: Mapping[str, Callable[[Path, str], Inpainter]] = {
     "edgeconnect": _edgeconnect,
     "edgeconnect-without-edges": _without_edges,

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeconnect.cli_masks import add_mask_options, checked_masking
+from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
     from edgeconnect.ingan.fill import Progress
-
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def add_fill(uses: Any) -> None:
@@ -23,7 +22,7 @@ def add_fill(uses: Any) -> None:
     fill.add_argument("photo", type=Path, metavar="PHOTO|DIR")
     add_mask_options(fill)
     fill.add_argument(
-        "--budget", type=budget, default=120.0, metavar="TIME", help="for a photo: 20s, 2m, 20m, ... [2m]"
+        "--budget", type=_budget, default=120.0, metavar="TIME", help="for a photo: 20s, 2m, 20m, ... [2m]"
     )
     fill.add_argument(
         "--iterations",
@@ -49,16 +48,13 @@ def add_fill(uses: Any) -> None:
     fill.set_defaults(run_command=_fill)
 
 
-def budget(text: str) -> float:
-    """Seconds from 20s, 2m, 1.5h or a plain number of seconds."""
-    unit = UNITS.get(text[-1:], 0)
+def _budget(text: str) -> float:
+    from edgeconnect.ingan.fill import parse_seconds
+
     try:
-        seconds = float(text[:-1]) * unit if unit else float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a time such as 20s, 2m or 1h, got {text!r}")
-    return seconds
+        return parse_seconds(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _fill(options: argparse.Namespace) -> int:

@@ -78,7 +78,7 @@ ARROWS = {
     "ablation": "metrics",
     "fid": "downloads",
     "patch_similarity": "",
-    "baselines": "images inpaint provenance runtime weights",
+    "baselines": "images ingan.fill inpaint provenance runtime weights",
 }
 OPEN = ("cli", "cli_fill", "cli_masks", "cli_single", "cli_train", "web", "__main__", "__init__")
 """Modules that may import anything: the command line, the page and the package's own front door."""

@@ -36,6 +36,8 @@ CONTEXT_PX = 96  # least surroundings of a hole that it is filled from, and its 
 LEAST_PX = 16  # sides of a photo with room for D's patches
 LEAST_REFINEMENT_SECONDS = 10  # less is not worth setting up
 SYNTHETIC_HOLES = 2
+BUDGET_SECONDS = 120.0
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class InGAN:
 
     def __init__(
         self,
-        budget_seconds: float = 120.0,
+        budget_seconds: float = BUDGET_SECONDS,
         *,
         iterations: int | None = None,
         start: Inpainter | None = None,
@@ -102,7 +104,7 @@ class _Fill:
         if self.settings.start is not None:
             filled = self.settings.start(self.photo[window.slices], self.mask[window.slices])
             start = _unit(filled).to(photo)
-        return patch_fill(photo, hole, start, lambda picture: self._show("patches", window, picture))
+        return patch_fill(photo, hole, start, lambda picture: self._show("patches", group, picture))
 
     def refine(self, group: Box, preview: Tensor) -> None:
         """Refine the group's preview for its share (by hole pixels) of the time that is left."""
@@ -120,15 +122,17 @@ class _Fill:
             self.settings.watch(self._progress("refinement"))
             return time.monotonic() < ends if most is None else iteration < most
 
+        # not even batch norm's statistics may know what was in the hole
+        photo = preview
         examples = [_example(photo, preview, hole, hole), *_synthetic(photo, hole, self.settings.seed)]
         best = refine(
             examples,
             for_budget(self.settings.budget_seconds),
             self.settings.seed,
             go_on,
-            lambda picture: self._show("refinement", window, _unit_picture(picture)),
+            lambda picture: self._show("refinement", group, _unit_picture(picture)),
         )
-        self._show("refinement", window, _unit_picture(best))
+        self._show("refinement", group, _unit_picture(best))
 
     def _window(self, group: Box) -> Box:
         longer = max(group.bottom - group.top, group.right - group.left)
@@ -139,17 +143,30 @@ class _Fill:
         hole = torch.from_numpy(self.mask[window.slices]).to(self.settings.device)
         return _unit(self.photo[window.slices]).to(self.settings.device), hole
 
-    def _show(self, stage: str, window: Box, picture: Tensor) -> None:
-        """Write a window's hole to the result, (h,w,3) in [0,1], and let it be watched."""
+    def _show(self, stage: str, group: Box, picture: Tensor) -> None:
+        """Write a group's hole to the result from its window's picture, (h,w,3) in [0,1], and show it."""
         top = np.iinfo(self.photo.dtype).max
-        pixels = np.clip(np.rint(picture.cpu().numpy() * top), 0, top).astype(self.photo.dtype)
-        inner = self.mask[window.slices]
-        self.result[window.slices][inner] = pixels[inner]
+        part = picture.cpu().numpy()[group.inside(self._window(group)).slices]
+        pixels = np.clip(np.rint(part * top), 0, top).astype(self.photo.dtype)
+        inner = self.mask[group.slices]
+        self.result[group.slices][inner] = pixels[inner]
         self.settings.watch(self._progress(stage))
 
     def _progress(self, stage: str) -> Progress:
         seconds = time.monotonic() - self.began
         return Progress(stage, seconds, self.settings.budget_seconds, self.result)
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds from 20s, 2m, 1.5h or a plain number. Raises InputError."""
+    unit = _UNITS.get(text[-1:], 0)
+    try:
+        seconds = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"expected a time such as 20s, 2m or 1h, got {text!r}")
+    return seconds
 
 
 def for_budget(seconds: float) -> Settings:
@@ -174,7 +191,8 @@ def _elsewhere(hole: Tensor, count: int, seed: int) -> list[Tensor]:
     At least half of the hole's pixels must find room, and half of what is known must stay so.
     """
     apart = F.max_pool2d(hole[None].float(), 2 * PATCH_PX + 1, 1, PATCH_PX)[0] > 0
-    draw, found = np.random.default_rng(seed), []
+    draw = np.random.default_rng(seed)
+    found: list[Tensor] = []
     area, known = int(hole.sum()), int((~hole).sum())
     for _ in range(16 * count):
         shift = [int(draw.integers(length)) for length in hole.shape]

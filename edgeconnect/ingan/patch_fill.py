@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.generators import harmonic_fill
-from edgeconnect.ingan.patches import PATCH_PX, Keys, grid, rows, touching, vote
+from edgeconnect.ingan.patches import PATCH_PX, Keys, distances, grid, improve, touching, vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEAST_SIDE_PX = 24  # of the coarsest scale
 LEAST_PATCHES = 64  # known at the coarsest scale
+MOST_COMPARISONS = 4 * 10**9  # of patches in one search: seconds
 START_SCALE = 2  # where another fill comes in: halved so often
 DEEP_PX = 4  # a hole this deep is shallow enough to start from its rim
 ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones (and from a start)
@@ -133,18 +134,32 @@ def _texture(photo: Tensor, hole: Tensor) -> Tensor:
 def _settle(picture: Tensor, hole: Tensor, coarse: Tensor | None, iterations: int) -> tuple[Tensor, Tensor]:
     """The picture filled at one scale, and the match of each patch of its grid (-1: patch is known)."""
     queries, known = touching(hole)
-    keys = Keys(picture, known)
     nearness = _nearness(hole)
     size = grid(picture)
-    matches = keys.nearest(picture, queries) if coarse is None else _doubled(coarse, queries, size)
+    search = _search(len(queries) * len(known), picture, known)
+    matches = search(picture, queries, None) if coarse is None else _doubled(coarse, queries, size)
     for iteration in range(iterations):
         if iteration:
-            matches = keys.nearest(picture, queries)
+            matches = search(picture, queries, matches)
         weights = _weights(picture, queries, matches, nearness, first=iteration == 0)
         picture = vote(picture, hole, queries, matches, weights)
     field = queries.new_full((size[0] * size[1],), -1)
     field[queries] = matches
     return picture, field.view(size)
+
+
+def _search(
+    comparisons: int, picture: Tensor, known: Tensor
+) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    """(picture, queries, matches so far) -> matches: among all known patches, or, where those are too many,
+    from those so far, which a coarser scale has found.
+    """
+    if comparisons > MOST_COMPARISONS:
+        return lambda now, queries, matches: improve(
+            now, known, queries, known[torch.zeros_like(queries)] if matches is None else matches
+        )
+    keys = Keys(picture, known)
+    return lambda now, queries, matches: keys.nearest(now, queries)
 
 
 def _doubled(coarse: Tensor, queries: Tensor, size: tuple[int, int]) -> Tensor:
@@ -172,11 +187,6 @@ def _weights(picture: Tensor, queries: Tensor, matches: Tensor, nearness: Tensor
     centre = nearness[queries // columns + 3, queries % columns + 3]
     if first:
         return centre
-    apart = torch.cat(
-        [
-            (rows(picture, q) - rows(picture, m)).square().sum(1)
-            for q, m in zip(torch.split(queries, 2**15), torch.split(matches, 2**15), strict=True)
-        ]
-    )
+    apart = distances(picture, queries, matches)
     spread = apart.quantile(0.75).clamp(min=1e-8)
     return centre * torch.exp(-apart / (2 * spread)) + 1e-12

@@ -78,6 +78,36 @@ class Keys:
         return found
 
 
+def improve(picture: Tensor, known: Tensor, queries: Tensor, matches: Tensor) -> Tensor:
+    """Matches (N,) that are as good or better, from those of each query's neighbours.
+
+    For pictures too large to compare all with all (the propagation of Barnes et al., "PatchMatch", 2009).
+    known: indices of the patches that may be matched.
+    """
+    size = grid(picture)
+    allowed = torch.zeros(size[0] * size[1], dtype=torch.bool, device=picture.device)
+    allowed[known] = True
+    field = queries.new_full((size[0] * size[1],), -1)
+    apart = distances(picture, queries, matches)
+    for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        field[queries] = matches
+        # the neighbour's match, moved by as much as the neighbour is
+        beside, inside = _moved(queries, down, right, size)
+        candidate, still_inside = _moved(field[beside], -down, -right, size)
+        usable = inside & still_inside & (field[beside] >= 0) & allowed[candidate]
+        candidate = torch.where(usable, candidate, matches)
+        tried = distances(picture, queries, candidate)
+        matches = torch.where(tried < apart, candidate, matches)
+        apart = torch.minimum(tried, apart)
+    return matches
+
+
+def distances(picture: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Sums of squared differences between patches: (N,)."""
+    pairs = zip(torch.split(a, _ROWS_AT_ONCE), torch.split(b, _ROWS_AT_ONCE), strict=True)
+    return torch.cat([(rows(picture, x) - rows(picture, y)).square().sum(1) for x, y in pairs])
+
+
 def vote(picture: Tensor, hole: Tensor, queries: Tensor, matches: Tensor, weights: Tensor) -> Tensor:
     """The picture with its hole (H,W) repainted: each pixel the weighted mean of its patches' votes.
 
@@ -102,6 +132,13 @@ def _pixels(indices: Tensor, columns: int, width: int) -> Tensor:
     corner = indices // columns * width + indices % columns
     side = torch.arange(PATCH_PX, device=indices.device)
     return corner[:, None] + (side[:, None] * width + side).flatten()
+
+
+def _moved(indices: Tensor, down: int, right: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Indices of patches moved by so many px (any index where that is outside), and whether it is inside."""
+    y, x = indices // size[1] + down, indices % size[1] + right
+    inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
+    return torch.where(inside, y * size[1] + x, 0), inside
 
 
 def _argmin(scores: Tensor) -> Tensor:

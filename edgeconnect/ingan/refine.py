@@ -106,7 +106,7 @@ class Refinement:
         _take(self._for_G, {"adv": g_terms["adv"], "l1": self.settings.l1 * g_terms["l1"]})
         self.D.requires_grad_(True)
         self.iteration += 1
-        return {name: float(term) for name, term in (d_terms | g_terms).items()}
+        return {name: float(term.detach()) for name, term in (d_terms | g_terms).items()}
 
     @torch.no_grad()
     def picture(self) -> Tensor:
@@ -179,7 +179,8 @@ def refine(
 ) -> Tensor:
     """The best fill, (1,3,H,W) in [-1,1], of examples[0] while `go_on(iteration)`; the preview competes.
 
-    `watch` is shown each one that is better than those before. Best is least by `patch_measure`.
+    `watch` is shown each one that is better than those before. Best is what has the least sum
+    of `patch_measures`, each relative to the preview's.
     """
     game = Refinement(examples, settings, seed)
     best, preview = examples[0].preview, _pair(examples[0], examples[0].preview)
