@@ -21,6 +21,7 @@ from skimage import data
 
 from edgeconnect.checkpoint import Weights, build_network, save_weights
 from edgeconnect.edges import canny, to_gray
+from edgeconnect.ingan.fill import InGAN
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
@@ -145,7 +146,7 @@ def open_photo(page: Page) -> np.ndarray:
 
 def tool(page: Page, name: str) -> None:
     """Take a tool by its button; a phone shows those of the view alone."""
-    button = page.locator(f"[data-tool={name}]")
+    button = page.locator(f"button[data-tool={name}]")
     if not button.is_visible():
         page.click("#view-edges" if name in ("pencil", "straight", "rub") else "#view-photo")
     button.click()
@@ -154,15 +155,24 @@ def tool(page: Page, name: str) -> None:
 def drag(page: Page, *points: tuple[int, int]) -> None:
     """Draw through points of the whole photo, as `Fit` shows it."""
     page.click("#zoom-fit")
-    box = page.locator("#edit").bounding_box()
-    assert box
-    scale = 0.96 * min(box["width"] / 600, box["height"] / 400)
-    left, top = box["x"] + (box["width"] - 600 * scale) / 2, box["y"] + (box["height"] - 400 * scale) / 2
+    left, top, scale = fitted(page, "#edit")
     for number, (x, y) in enumerate(points):
         page.mouse.move(left + (x + 0.5) * scale, top + (y + 0.5) * scale, steps=4)
         if number == 0:
             page.mouse.down()
     page.mouse.up()
+
+
+def fitted(page: Page, canvas: str) -> tuple[float, float, float]:
+    """Where on the screen `Fit` shows the photo's upper left corner, and its scale."""
+    box = page.locator(canvas).bounding_box()
+    assert box
+    scale = 0.96 * min(box["width"] / 600, box["height"] / 400)
+    return (
+        box["x"] + (box["width"] - 600 * scale) / 2,
+        box["y"] + (box["height"] - 400 * scale) / 2,
+        scale,
+    )
 
 
 def saved(page: Page, what: str) -> np.ndarray:
@@ -258,6 +268,13 @@ def test_the_state_survives_a_reload(page: Page) -> None:
     playwright.expect(page.locator("#keep")).to_be_enabled()  # the result is there too
     np.testing.assert_array_equal(saved(page, "edges"), before[0])
     np.testing.assert_array_equal(saved(page, "result"), before[1])
+    says(page, "Writing the result: done")
+    page.click("#undo")
+    says(page, "Filling: done")
+    assert (saved(page, "edges") != before[0]).any()
+    says(page, "Writing the edge map: done")
+    page.click("#redo")
+    np.testing.assert_array_equal(saved(page, "edges"), before[0])
 
 
 def test_one_stroke_removes_a_thing_and_the_result_can_be_kept(page: Page) -> None:
@@ -379,3 +396,107 @@ def test_one_finger_draws_and_two_zoom_without_drawing(page: Page) -> None:
     height_px = (rows.max() - rows.min() + 1) * fitted  # on the screen, were it not zoomed in
     assert brush_px / height_px == pytest.approx(3, abs=0.5)  # fingers went from 80 to 240 px apart
     assert abs(rows.mean() - 200) < 8 and columns.max() - columns.min() > rows.max() - rows.min()
+
+
+def alone(page: Page, seconds: str) -> None:
+    """Turn the single-image mode on; 0 seconds is patch matching alone."""
+    page.evaluate("() => document.querySelector('#seconds').add(new Option('none', '0'))")
+    page.locator("#alone").check()
+    page.select_option("#seconds", seconds)
+
+
+def unlike(page: Page, photo: np.ndarray) -> float:
+    """How much HOLE in the result's pane differs from the photo's: mean of 255."""
+    page.click("#zoom-fit")
+    left, top, scale = fitted(page, "#result")
+    part = {"x": left + HOLE[0] * scale, "y": top + HOLE[1] * scale}
+    part |= {"width": (HOLE[2] - HOLE[0]) * scale, "height": (HOLE[3] - HOLE[1]) * scale}
+    page.wait_for_timeout(100)  # until it is drawn
+    shown = Image.open(io.BytesIO(page.screenshot(clip=part))).convert("RGB")
+    expected = Image.fromarray(photo).crop(HOLE).resize(shown.size)
+    return float(np.abs(np.asarray(shown, int) - np.asarray(expected, int)).mean())
+
+
+def test_a_hole_is_filled_from_the_photo_alone(page: Page) -> None:
+    photo, hole = open_photo(page), np.zeros((400, 600), bool)
+    page.click("#clear")
+    drag(page, (500, 50), (529, 69))
+    hole[50:70, 500:530] = True
+    alone(page, "0")
+    page.click("#fill")
+    says(page, "Filling from this photo: done")
+    first = saved(page, "result")
+    says(page, "Writing the result: done")
+    np.testing.assert_array_equal(first[~hole], photo[~hole])
+    np.testing.assert_array_equal(first, InGAN(0)(photo, hole))
+    page.locator("#alone").uncheck()
+    page.click("#fill")
+    says(page, "Filling: done")
+    assert (saved(page, "result") != first).any()
+    says(page, "Writing the result: done")
+    page.locator("#alone").check()  # each way keeps its own result
+    np.testing.assert_array_equal(saved(page, "result"), first)
+    says(page, "Writing the result: done")
+    page.wait_for_timeout(1000)  # longer than the page waits before it writes its state
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    says(page, "as you left it")
+    playwright.expect(page.locator("#alone")).to_be_checked()
+    np.testing.assert_array_equal(saved(page, "result"), first)
+    page.click("#keep")
+    says(page, "coffee_result.png: 600 × 400 pixels")
+
+
+def test_a_fill_is_watched_and_taken_as_it_is(page: Page, request: pytest.FixtureRequest) -> None:
+    photo, hole = open_photo(page), mask()
+    if page.locator("#view-result").is_visible():
+        page.click("#view-result")
+    before = unlike(page, photo)
+    alone(page, "600")
+    page.click("#fill")
+    playwright.expect(page.locator("#take")).to_be_enabled(timeout=30_000)
+    shoot(page, f"{request.node.name} watched")
+    assert unlike(page, photo) > before + 10
+    assert page.get_attribute("#result", "aria-label") == "The fill so far"
+    assert float(page.get_attribute("#progress", "max") or 0) == 600
+    page.keyboard.press("t")
+    says(page, "taken as it was after")
+    playwright.expect(page.locator("#watching")).to_be_hidden()
+    taken = saved(page, "result")
+    np.testing.assert_array_equal(taken[~hole], photo[~hole])
+    assert (taken[hole] != photo[hole]).mean() > 0.9
+
+
+def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
+    open_photo(page)
+    alone(page, "600")
+    page.click("#fill")
+    says(page, "Filling from this photo: matching patches")
+    page.click("#cancel")
+    says(page, "Cancelled")
+    playwright.expect(page.locator("#keep")).to_be_disabled()
+    alone(page, "0")
+    tool(page, "box")
+    page.click("#clear")
+    drag(page, (500, 50), (529, 69))
+    page.click("#fill")
+    says(page, "Filling from this photo: done")
+
+
+def test_the_fill_can_follow_the_edges(page: Page) -> None:
+    open_photo(page)
+    page.click("#clear")
+    drag(page, (500, 50), (529, 69))
+    alone(page, "0")
+    page.locator("#from-edges").check()
+    page.click("#fill")
+    says(page, "Filling from this photo: done")
+    first = saved(page, "result")
+    says(page, "Writing the result: done")
+    tool(page, "straight")
+    says(page, "Completing edges: done|Writing")
+    drag(page, (502, 60), (527, 60))
+    playwright.expect(page.locator("#keep")).to_be_disabled()  # not filled again by itself
+    page.click("#fill")
+    says(page, "Filling from this photo: done")
+    assert (saved(page, "result") != first).any()

@@ -89,6 +89,16 @@ export class Doc {
     if (first > 0) this.done.splice(0, first);
   }
 
+  // What undo and redo need after a reload: the newest steps up to a number of bytes.
+  history(mostBytes) {
+    const { state, maskState, lastState } = this;
+    const [done, undone] = [this.done, this.undone].map((steps) => {
+      let bytes = 0;
+      return steps.slice(1 + steps.findLastIndex((step) => (bytes += 2 * step.before.length) > mostBytes));
+    });
+    return { state, maskState, lastState, done, undone };
+  }
+
   repaint(layer, rect) {
     if (layer === "mask") this.#paintTint(rect);
     for (const lines of this.lines.values()) this.paintLines(lines, rect);

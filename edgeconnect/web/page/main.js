@@ -90,8 +90,8 @@ const app = {
   show() {
     const { doc } = app;
     Object.assign(document.body.dataset, { tool: app.tool, view: app.mode });
-    for (const button of document.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === app.tool);
-    for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === app.mode);
+    for (const button of document.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === app.tool);
+    for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === app.mode);
     element("empty").hidden = Boolean(doc);
     element("undo").disabled = !doc?.done.length;
     element("redo").disabled = !doc?.undone.length;
@@ -193,8 +193,8 @@ function wire() {
   onFile("open", (file) => actions.open(file, file.name));
   onFile("mask", (file) => actions.openMask(file));
   onFile("structure", (file) => { app.setMode("edges"); actions.structure(file, element("merge").checked); });
-  for (const button of document.querySelectorAll("[data-tool]")) button.addEventListener("click", () => app.setTool(button.dataset.tool));
-  for (const button of document.querySelectorAll("[data-view]")) button.addEventListener("click", () => app.setMode(button.dataset.view));
+  for (const button of document.querySelectorAll("button[data-tool]")) button.addEventListener("click", () => app.setTool(button.dataset.tool));
+  for (const button of document.querySelectorAll("button[data-view]")) button.addEventListener("click", () => app.setMode(button.dataset.view));
   click("fill", () => app.fill(true));
   click("cancel", () => actions.cancel());
   click("undo", () => step("undo"));

@@ -6,6 +6,7 @@ import { cut, paste } from "./raster.js";
 import * as store from "./store.js";
 
 const WAIT_MS = 400;
+const HISTORY_BYTES = 16e6; // written with each change
 let timer = null;
 
 export function saveSoon(app) {
@@ -23,7 +24,7 @@ async function save(app) {
       mask: cut(doc.mask, doc.width, hole), edits: cut(doc.edits, doc.width, hole),
       result: result && { box: result.box, blob: result.blob }, lines: lines && { box: lines.box, values: lines.values },
       weights: app.weights, mode: app.mode, tool: app.tool, live: app.live, hasFilled: app.hasFilled,
-      alone: app.alone, seconds: app.seconds, fromEdges: app.fromEdges,
+      history: doc.history(HISTORY_BYTES), alone: app.alone, seconds: app.seconds, fromEdges: app.fromEdges,
     });
   } catch (error) {
     app.say(`This browser does not keep the page's state over a reload (${error.name}).`, "error");
@@ -37,6 +38,7 @@ export async function restore(app) {
   if ([...document.querySelectorAll("#weights option")].some((option) => option.value === state.weights)) app.weights = state.weights;
   const doc = new Doc(state.photoBlob, state.name, await decode(state.shownBlob));
   doc.shownBlob = state.shownBlob;
+  Object.assign(doc, state.history);
   paste(doc.mask, doc.width, state.hole, state.mask);
   paste(doc.edits, doc.width, state.hole, state.edits);
   doc.repaint("mask", state.hole);
