@@ -36,6 +36,12 @@ def test_any_size_becomes_any_size(downscales: int, size: tuple[int, int]) -> No
             assert y.abs().max() <= 1
 
 
+def test_a_residual_generator_starts_as_the_transformation_alone() -> None:
+    x, T = random_pictures(1, 20, 30), Transformation((33, 24), (0.1, -0.2))
+    torch.testing.assert_close(small_generator(residual=True)(x, T), T(x))
+    assert (small_generator()(x, T) - T(x)).abs().mean() > 0.1
+
+
 def test_the_published_generator_has_the_published_layers() -> None:
     convs = convolutions(Generator())
     shapes = [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in convs.values()]
@@ -146,6 +152,18 @@ def test_what_is_in_a_hole_changes_no_judgement_that_counts() -> None:
         assert seen[row, column] == ~touches
     assert share.min() < 0.99 and share.max().item() == pytest.approx(1)
     torch.testing.assert_close(judged[share > 0.999], plain[share > 0.999])
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_batch_norm_hides_contrast_and_hue_from_the_discriminator(norm: bool) -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(2, width=4, norm=norm).train()
+    picture = random_pictures(1, 40, 40)
+    other = picture * 0.5 + torch.tensor([0.3, 0.0, -0.3]).view(1, 3, 1, 1)
+    with torch.no_grad():
+        first, second = (discriminator(p, [0.5, 0.5]) for p in (picture, other))
+    spread = first.std().item()
+    assert ((first - second).abs().mean().item() < 0.2 * spread) == norm
 
 
 def test_without_a_hole_everything_counts_and_with_nothing_else_nothing() -> None:

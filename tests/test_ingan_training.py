@@ -114,12 +114,14 @@ def test_without_the_reconstruction_there_is_no_way_back(tmp_path: Path) -> None
 
 
 def test_the_learning_rate_falls_linearly_to_zero(tmp_path: Path) -> None:
-    trainer = trainer_of(tiny(tmp_path, steps=6, decay_from=2, lr=1e-3))
+    trainer = trainer_of(tiny(tmp_path, steps=6, decay_from=2, lr=1e-3, d_lr_ratio=3))
     rates = []
     for _ in range(6):
         trainer.train_step()
-        rates.append(trainer.optimizers["generator"].param_groups[0]["lr"])
-    assert rates == pytest.approx([1e-3, 1e-3, 1e-3, 0.75e-3, 0.5e-3, 0.25e-3])
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers.values()])
+    generators, discriminators = zip(*rates, strict=True)
+    assert generators == pytest.approx([1e-3, 1e-3, 1e-3, 0.75e-3, 0.5e-3, 0.25e-3])
+    assert discriminators == pytest.approx([3 * rate for rate in generators])
 
 
 def test_the_scales_are_as_many_as_fit_the_crop_or_as_asked(tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_a_run_leaves_what_its_folder_promises(tmp_path: Path) -> None:
     ]
     np.testing.assert_array_equal(read_rgb(config.run / "photos/0.png"), read_rgb(config.photos[0]))
     generator, made = load_generator(runs.Paths(config.run).weights)
-    assert generator.config == {"width": 4, "downscales": 1, "blocks": 1}
+    assert generator.config == {"width": 4, "downscales": 1, "blocks": 1, "residual": False}
     assert made["steps"] == 6
     with pytest.raises(InputError, match="holds a run already"):
         train(config)

@@ -83,7 +83,13 @@ class SingleConfig(BaseModel):
     width: int = Field(64, gt=0, description="channels after the generator's entry (paper: 64)")
     downscales: int = Field(3, ge=0, description="poolings of the generator's U-Net (paper: 3)")
     blocks: int = Field(6, ge=0, description="residual blocks at its bottom (paper: 6)")
+    residual: bool = Field(
+        False, description="what the generator makes is added to the transformed photo (paper: no)"
+    )
     disc_width: int = Field(64, gt=0, description="channels of a patch network's first layer (paper: 64)")
+    disc_norm: bool = Field(
+        True, description="batch norm in the patch networks (paper); it hides contrast and hue from them"
+    )
     scales: int | None = Field(
         None, gt=0, description="scales of the discriminator (paper: as many as fit; ablation: 1)"
     )
@@ -99,7 +105,10 @@ class SingleConfig(BaseModel):
     inverse_from: Count = Field(
         10_000, ge=0, description="step after which the way back gets a G step of its own (paper: 10000)"
     )
-    lr: float = Field(5e-5, gt=0, description="learning rate of both networks (paper: 5e-5)")
+    lr: float = Field(5e-5, gt=0, description="the generator's learning rate (paper: 5e-5)")
+    d_lr_ratio: float = Field(
+        1.0, gt=0, description="discriminator's learning rate over the generator's (paper: 1)"
+    )
     betas: Pair = Field((0.5, 0.999), description="Adam's betas (paper: 0.5, 0.999)")
     decay_from: Count = Field(
         20_000, ge=0, description="step from which the learning rate falls linearly to 0 (paper: 20000)"

@@ -31,11 +31,15 @@ class Generator(nn.Module):
 
     (N,3,h,w), any h and w from 4 up, and a `transform` of feature maps -> (N,3,H,W) of its size. `width`
     channels after the entry, doubled by each of `downscales` poolings; then `blocks` residual blocks.
+    `residual` (not published): what comes out is added to the transformed picture, and starts at 0.
     """
 
-    def __init__(self, *, width: int = 64, downscales: int = 3, blocks: int = 6) -> None:
+    def __init__(
+        self, *, width: int = 64, downscales: int = 3, blocks: int = 6, residual: bool = False
+    ) -> None:
         super().__init__()
-        self.config = {"width": width, "downscales": downscales, "blocks": blocks}
+        self.config = {"width": width, "downscales": downscales, "blocks": blocks, "residual": residual}
+        self.is_residual = residual
         widths = [width << level for level in range(downscales + 1)]
         self.entry = _layer(ReflectConv(3, width, 7, bias=False))
         self.downs = nn.ModuleList(_layer(ReflectConv(w, 2 * w, 3, bias=False)) for w in widths[:-1])
@@ -44,6 +48,8 @@ class Generator(nn.Module):
         self.last = ReflectConv(width, 3, 7)
         initialise(self)
         normalise_spectrum(self, keep=self.last)
+        if residual:
+            nn.init.zeros_(self.last.weight)
 
     def forward(self, x: Tensor, transform: Callable[[Tensor], Tensor]) -> Tensor:
         moved = transform(self.entry(x))
@@ -58,8 +64,8 @@ class Generator(nn.Module):
         features = self.middle(features)
         for up, skip in zip(self.ups, reversed(skips), strict=True):
             features = up(_doubled(features)) + skip
-        y: Tensor = torch.tanh(self.last(features))
-        return y[..., :height, :width]
+        y: Tensor = torch.tanh(self.last(features))[..., :height, :width]
+        return (transform(x) + 2 * y).clamp(-1, 1) if self.is_residual else y
 
     def _even(self, side: int) -> int:
         multiple = 1 << len(self.downs)
@@ -89,15 +95,21 @@ class Discriminator(nn.Module):
 
     Scale k is the picture shrunk by `factor`^k, and has its own network of `width` channels. A picture is
     judged at as many of the `scales` as leave `least_px` px on its shorter side (at the first one always).
+    `norm`: with batch norm, as published; with one picture a batch it hides contrast and hue from D.
     """
 
     def __init__(
-        self, scales: int, *, width: int = 64, factor: float = 1.4, least_px: int = LEAST_PX
+        self,
+        scales: int,
+        *,
+        width: int = 64,
+        factor: float = 1.4,
+        least_px: int = LEAST_PX,
+        norm: bool = True,
     ) -> None:
         super().__init__()
-        self.config = {"scales": scales, "width": width, "factor": factor, "least_px": least_px}
         self.factor, self.least_px = factor, least_px
-        self.nets = nn.ModuleList(_patch_network(width) for _ in range(scales))
+        self.nets = nn.ModuleList(_patch_network(width, norm) for _ in range(scales))
 
     def forward(self, x: Tensor, weights: Sequence[float]) -> Tensor:
         """(N,3,H,W) -> (N,1,h,w) in [0,1], 1 = real; `weights` of the scales, the finest first.
@@ -197,13 +209,13 @@ def _at_size(values: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(values, tuple(size), mode="bilinear", align_corners=False)
 
 
-def _patch_network(width: int) -> nn.Sequential:
+def _patch_network(width: int, norm: bool) -> nn.Sequential:
     """(N,3,H,W) -> (N,1,(H-7)//2,(W-7)//2), logits; no padding: every output sees real pixels alone."""
     last = nn.Conv2d(2 * width, 1, 1)
     net = nn.Sequential(
-        *_layer(nn.Conv2d(3, width, 3, bias=False)),
-        *_layer(nn.Conv2d(width, 2 * width, 3, stride=2, bias=False)),
-        *_layer(nn.Conv2d(2 * width, 2 * width, 3, bias=False)),
+        *_layer(nn.Conv2d(3, width, 3, bias=not norm), norm),
+        *_layer(nn.Conv2d(width, 2 * width, 3, stride=2, bias=not norm), norm),
+        *_layer(nn.Conv2d(2 * width, 2 * width, 3, bias=not norm), norm),
         last,
     )
     initialise(net)
@@ -211,8 +223,7 @@ def _patch_network(width: int) -> nn.Sequential:
     return net
 
 
-def _layer(convolution: nn.Conv2d) -> nn.Sequential:
+def _layer(convolution: nn.Conv2d, norm: bool = True) -> nn.Sequential:
     """A convolution, batch norm, leaky ReLU."""
-    return nn.Sequential(
-        convolution, nn.BatchNorm2d(convolution.out_channels), nn.LeakyReLU(SLOPE, inplace=True)
-    )
+    norms = [nn.BatchNorm2d(convolution.out_channels)] if norm else []
+    return nn.Sequential(convolution, *norms, nn.LeakyReLU(SLOPE, inplace=True))

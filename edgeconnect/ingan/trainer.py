@@ -128,9 +128,10 @@ class SingleTrainer:
         left = 1.0
         if self.step >= c.decay_from:
             left = (c.steps - self.step) / max(c.steps - c.decay_from, 1)
-        for optimizer in self.optimizers.values():
+        rates = {"generator": c.lr * left, "discriminator": c.lr * left * c.d_lr_ratio}
+        for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = c.lr * left
+                group["lr"] = rates[name]
 
     def _adam(self, network: nn.Module) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), lr=self.config.lr, betas=self.config.betas, fused=True)
@@ -149,10 +150,13 @@ def build_networks(config: SingleConfig, photos: Sequence[Tensor]) -> tuple[Gene
     torch.manual_seed(config.seed)
     side = min(config.crop, *(side for photo in photos for side in photo.shape[-2:]))
     fitting = scale_sizes(side, side, config.scales, config.scale_factor, config.scale_least_px)
-    generator = Generator(width=config.width, downscales=config.downscales, blocks=config.blocks)
+    generator = Generator(
+        width=config.width, downscales=config.downscales, blocks=config.blocks, residual=config.residual
+    )
     discriminator = Discriminator(
         len(fitting),
         width=config.disc_width,
+        norm=config.disc_norm,
         factor=config.scale_factor,
         least_px=config.scale_least_px,
     )
