@@ -22,6 +22,7 @@ from edgeconnect import EdgeConnect, images
 from edgeconnect.edges import canny, to_gray
 from edgeconnect.web import single, tasks, verbs
 from edgeconnect.web.app import HERE, create_app
+from edgeconnect.web.limits import Limits
 from edgeconnect.web.models import Models, by_name
 
 SPEC = yaml.safe_load((HERE / "openapi.yaml").read_text())
@@ -245,6 +246,8 @@ def test_the_openapi_file_names_exactly_the_fields_that_are_taken() -> None:
                                   ("start", single.STARTS)):  # fmt: skip
                 if name in schema["properties"]:
                     assert tuple(schema["properties"][name]["enum"]) == choices
+    seconds = SPEC["components"]["schemas"]["SingleForm"]["properties"]["seconds"]
+    assert seconds["maximum"] == Limits().single_seconds and seconds["default"] == single.DEFAULT_SECONDS
     assert described == {path: set(fields) for path, fields in verbs.FIELDS.items()}
 
 
