@@ -36,6 +36,9 @@ def add_fill(uses: Any) -> None:
         default="patches",
         help="where the structure comes from: the photo's patches or the EdgeConnect networks [patches]",
     )
+    fill.add_argument(
+        "--sharp", action="store_true", help="keep full contrast also where the patches are only a guess"
+    )
     fill.add_argument("--weights", metavar="NAME|PATH", help="of --start edgeconnect [default]")
     fill.add_argument(
         "--progress", type=Path, metavar="FILE.png", help="keep the picture so far in this file"
@@ -70,6 +73,7 @@ def _fill(options: argparse.Namespace) -> int:
         options.budget,
         iterations=options.iterations,
         start=_start(options),
+        sharp=options.sharp,
         seed=options.seed,
         device=options.device,
         watch=show,

@@ -55,7 +55,7 @@ ARROWS = {
     "ingan": "ingan.fill",
     "ingan.patches": "",
     "ingan.patch_fill": "generators ingan.patches",
-    "ingan.refine": "ingan.networks patch_similarity",
+    "ingan.refine": "generators ingan.networks patch_similarity",
     "ingan.fill": "ingan.patch_fill ingan.patches ingan.refine memory regions runtime",
     "ingan.config": "config",
     "ingan.transforms": "",

@@ -11,7 +11,7 @@ from edgeconnect.errors import InputError
 from edgeconnect.images import read_rgb, write_png
 from edgeconnect.ingan import InGAN
 from edgeconnect.ingan.fill import Progress, parse_seconds
-from edgeconnect.ingan.refine import Example, Refinement, Settings, patch_measures, refine
+from edgeconnect.ingan.refine import Example, Refinement, Settings, hedged, patch_measures, refine
 
 SMALL = Settings(crop_px=32, batch=1, width=8, downscales=1, blocks=1, scales=2, check_every=2)
 
@@ -119,6 +119,22 @@ def test_progress_is_shown_and_an_exception_in_it_ends_the_fill(photo, mask):
 def test_what_cannot_be_filled_is_named(photo, mask, message):
     with pytest.raises(InputError, match=message):
         InGAN(iterations=0)(photo, mask)
+
+
+def test_previews_move_towards_the_smooth_fill_as_far_as_the_synthetic_hole_says():
+    slope = torch.linspace(-1, 1, 48).expand(1, 3, 48, 48)
+    holes = [e.hole for e in examples()]
+
+    def previews(offset: float) -> list[Example]:
+        return [Example(slope, slope + offset * hole, hole, holes[0]) for hole in holes]
+
+    wrong, right = hedged(previews(0.5), most=0.5), hedged(previews(0.0))
+    # a smooth fill of a slope is the slope itself: a wrong preview goes there as far as it may
+    assert float((wrong[0].preview - slope).max()) == pytest.approx(0.25, abs=0.02)
+    torch.testing.assert_close(right[0].preview, slope, atol=0.02, rtol=0)
+    assert torch.equal(hedged(previews(0.5)[:1])[0].preview, previews(0.5)[0].preview)
+    known = holes[0].expand(-1, 3, -1, -1) == 0
+    assert torch.equal(wrong[0].preview[known], slope[known])
 
 
 def test_the_first_picture_of_the_refinement_is_the_preview():

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from edgeconnect.errors import InputError
 from edgeconnect.ingan.patch_fill import patch_fill
 from edgeconnect.ingan.patches import PATCH_PX, touching
-from edgeconnect.ingan.refine import Example, Settings, refine
+from edgeconnect.ingan.refine import Example, Settings, hedged, refine
 from edgeconnect.memory import keep_memory
 from edgeconnect.regions import Box, hole_groups
 from edgeconnect.runtime import choose_device
@@ -56,7 +56,9 @@ class InGAN:
     budget_seconds: time for the whole photo; patch matching takes what it needs (seconds), refinement the
     rest. iterations: of refinement, instead of the time that is left; the result then depends on the seed
     alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
-    EdgeConnect.load()). watch is called with a Progress and may raise to end the fill.
+    EdgeConnect.load()). sharp: keep the patches' full contrast where they are only a guess, too, instead of
+    fading them towards a smooth fill by what synthetic holes say (`refine.hedged`). watch is called with a
+    Progress and may raise to end the fill.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class InGAN:
         *,
         iterations: int | None = None,
         start: Inpainter | None = None,
+        sharp: bool = False,
         seed: int = 0,
         device: str = "auto",
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         keep_memory()
         self.budget_seconds, self.iterations, self.start = budget_seconds, iterations, start
-        self.seed, self.device, self.watch = seed, choose_device(device), watch
+        self.sharp, self.seed, self.device, self.watch = sharp, seed, choose_device(device), watch
 
     def __call__(self, photo: Pixels, mask: Mask) -> Pixels:
         """photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo.
@@ -126,7 +129,7 @@ class _Fill:
         photo = preview
         examples = [_example(photo, preview, hole, hole), *_synthetic(photo, hole, self.settings.seed)]
         best = refine(
-            examples,
+            examples if self.settings.sharp else hedged(examples),
             for_budget(self.settings.budget_seconds),
             self.settings.seed,
             go_on,

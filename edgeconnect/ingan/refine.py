@@ -2,13 +2,14 @@
 
 G starts from the preview of patch matching and adds what makes the patches in and across the hole pass for
 the photo's own. D's real patches never see the hole. Synthetic holes of the same shape, punched into the
-known part and previewed alike, give G a true target (L1) besides. The state whose patches are nearest to the
-known ones is kept; the preview itself competes, so refinement never makes that measure worse.
+known part and previewed alike, give G a true target (L1) besides, and say how far previews can be trusted.
+The state whose patches are nearest to the known ones is kept; the preview itself competes, so refinement
+never makes that measure worse.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgeconnect.errors import NonFiniteLossError
+from edgeconnect.generators import harmonic_fill
 from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
 from edgeconnect.patch_similarity import hole_coherence, hole_sliced_wasserstein
 
@@ -55,6 +57,24 @@ class Example:
     preview: Tensor
     hole: Tensor
     unknown: Tensor
+
+
+def hedged(examples: Sequence[Example], most: float = 0.5) -> list[Example]:
+    """The examples with their previews moved towards the smooth continuation of the rim, as far as pays.
+
+    The share of the smooth fill, at most `most`, is what brings the synthetic holes nearest to their truth
+    in least squares: nothing where patches continue the photo well, much where they only guess. Without
+    synthetic holes nothing is known about that, and nothing changes.
+    """
+    smooth = [harmonic_fill(e.preview, torch.maximum(e.hole, e.unknown)) for e in examples]
+    along = across = 0.0
+    for example, fill in zip(examples[1:], smooth[1:], strict=True):
+        way, target = fill - example.preview, example.hole * (1 - example.unknown)
+        along += float((way * (example.photo - example.preview) * target).sum())
+        across += float((way.square() * target).sum())
+    share = min(max(along / max(across, 1e-9), 0.0), most)
+    moved = (e.preview + share * (s - e.preview) * e.hole for e, s in zip(examples, smooth, strict=True))
+    return [replace(e, preview=p) for e, p in zip(examples, moved, strict=True)]
 
 
 class Refiner(nn.Module):
