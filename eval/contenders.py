@@ -285,3 +285,4 @@ def made_up(count: int, size: int) -> Batch:
 
 def _make_plain() -> None:
     networks.InstanceNorm.forward = lambda self, x: F.instance_norm(x)
+    networks.OutputConv.forward = networks.ReflectConv.forward

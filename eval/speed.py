@@ -27,8 +27,10 @@ from edgeconnect.edges import canny, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.fid import Statistics, frechet_distance
 from edgeconnect.images import list_images, read_rgb, resize
+from edgeconnect.ingan.patches import COMPONENTS
 from edgeconnect.provenance import versions
 from eval import contenders as made
+from eval import single_contenders as single
 from eval.contenders import PAPER_WIDTH, Contender, Turn, filling, filling_all, inference, training
 from eval.tables import write_json_lines
 
@@ -155,6 +157,34 @@ def fid_rows(options: argparse.Namespace) -> Iterator[Row]:
         yield Row.of(f"FID features, {what}", _seconds(turns), _seconds(theirs), wanted, note)
 
 
+def single_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """The single-image mode: an iteration of its training, a search for patches, a fill by patches alone."""
+    for what, prepare in (
+        ("single, training iteration", single.iterating),
+        ("single, patch search", single.searching),
+        ("single, fill by patches", single.patch_filling),
+    ):
+        with _processes(options, *((prepare, kind, SIDE_PX) for kind in ("shipped", "plain"))) as contenders:
+            ours, plain = _take_turns(contenders, options.runs)
+        note = f"{_gigabytes(ours)} GB; plain {_gigabytes(plain)} GB"
+        if prepare is single.searching:
+            nanoseconds = statistics.median(_seconds(ours)) / single.comparisons(SIDE_PX) * 1e9
+            farther = ours[0].result / plain[0].result - 1
+            note = (
+                f"{nanoseconds:.2f} ns a comparison, {_share_of_peak(nanoseconds):.0%} of the peak of a "
+                f"product of matrices; matches {farther:.2%} farther"
+            )
+        yield Row.of(what, _seconds(ours), _seconds(plain), "", note)
+
+
+def _share_of_peak(nanoseconds: float) -> float:
+    """Of the operations per second that a large product of matrices reaches here and now."""
+    side = 2048
+    a = torch.ones(side, side)
+    seconds = min(_timed(torch.mm, a, a)[0] for _ in range(5))
+    return 2 * (COMPONENTS + 1) / nanoseconds / (2 * side**3 / seconds / 1e9)
+
+
 def _fid(turns: Sequence[Turn]) -> float:
     """Between the two halves of the features."""
     return frechet_distance(*(Statistics.of(half) for half in np.split(turns[0].result, 2)))
@@ -168,6 +198,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "large": large_rows,
     "score": score_rows,
     "fid": fid_rows,
+    "single": single_rows,
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from eval import speed
 from eval.contenders import Contender, Turn, inference, scoring, write_pairs
+from eval.single_contenders import comparisons, iterating, patch_filling, searching
 from eval.speed import Row
 
 
@@ -45,6 +46,17 @@ def test_plain_code_scores_the_same_numbers(tmp_path: Path) -> None:
     ours, plain = (scoring(kind, tmp_path)() for kind in ("eval.score", "plain"))
     assert ours.shape == (3, 3) and np.ptp(ours, axis=0).min() > 0
     np.testing.assert_allclose(ours, plain, rtol=0, atol=1e-6)
+
+
+def test_the_plain_search_finds_patches_hardly_nearer() -> None:
+    ours, plain = (searching(kind, 96)() for kind in ("shipped", "plain"))
+    assert plain <= ours < 1.02 * plain
+    assert comparisons(96) == 70**2 * (90**2 - 70**2)
+
+
+def test_the_single_image_works_can_be_timed() -> None:
+    assert set(iterating("plain", 96)()) >= {"d_adv", "adv"}
+    assert patch_filling("shipped", 80)() is None
 
 
 class Here:
