@@ -468,7 +468,7 @@ def test_a_fill_is_watched_and_taken_as_it_is(page: Page, request: pytest.Fixtur
 
 
 def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
-    open_photo(page)
+    photo = open_photo(page)
     alone(page, "600")
     page.click("#fill")
     says(page, "Filling from this photo: matching patches")
@@ -481,6 +481,8 @@ def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
     drag(page, (500, 50), (529, 69))
     page.click("#fill")
     says(page, "Filling from this photo: done")
+    changed = (saved(page, "result") != photo).any(2)
+    assert changed[50:70, 500:530].any() and not changed[mask()].any()  # nothing is left of the cancelled one
 
 
 def test_the_fill_can_follow_the_edges(page: Page) -> None:
