@@ -189,12 +189,10 @@ def test_quick_requests_are_answered_during_a_long_fill(
 
 
 def test_a_long_fill_ends_when_the_server_does(serve: Any, large: np.ndarray) -> None:
-    port = serve()
-    with filling(f"http://127.0.0.1:{port}", large) as events:
-        start = time.monotonic()
+    with filling(f"http://127.0.0.1:{serve()}", large) as events:
         serve.interrupt()
         last = [json.loads(line) for line in events][-1]
-    assert "the server ends" in last["error"] and time.monotonic() - start < 4
+    assert "the server ends" in last.get("error", ""), last  # said in time: after 5 s it would be cut off
 
 
 def test_patient_work_stands_aside_and_one_thing_runs_at_a_time() -> None:
