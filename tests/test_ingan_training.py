@@ -29,7 +29,8 @@ def tiny(folder: Path, **options: Any) -> SingleConfig:
     photos = folder / "photos"
     if not photos.exists():
         write_photos(photos, count=2)
-    sizes = {"crop": 24, "width": 4, "downscales": 1, "blocks": 1, "disc_width": 4, "short_side": None}
+    sizes = {"crop": 24, "width": 4, "downscales": 1, "blocks": 1, "disc_width": 4}
+    sizes |= {"short_side": None, "residual": False}
     steps = {"steps": 6, "save_every": 3, "log_every": 1, "sizes_until": 2, "inverse_from": 2}
     machine = {"device": "cpu", "precision": "float32", "threads": 1}
     given = {"photos": [str(photos / "photo_0.png")], "run": str(folder / "run")}
