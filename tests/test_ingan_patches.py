@@ -7,7 +7,7 @@ from skimage import data
 
 from edgeconnect.errors import InputError
 from edgeconnect.ingan.patch_fill import patch_fill, scales
-from edgeconnect.ingan.patches import PATCH_PX, Keys, grid, rows, touching, vote
+from edgeconnect.ingan.patches import PATCH_PX, Keys, distances, grid, improve, rows, touching, vote
 
 
 def photo(side: int = 64) -> torch.Tensor:
@@ -112,3 +112,37 @@ def test_where_no_patch_is_known_the_error_says_so() -> None:
     hole = ~box(64, 25, 25, PATCH_PX - 1)
     with pytest.raises(InputError, match="expected a known patch of 7x7"):
         patch_fill(photo(), hole)
+
+
+def test_nothing_is_copied_from_what_is_to_be_avoided() -> None:
+    picture = torch.zeros(64, 64, 3)
+    picture[:, 32:] = 1
+    hole, right = box(64, 20, 22, 8), torch.zeros(64, 64, dtype=torch.bool)
+    right[:, 30:] = True
+    spoilt = picture.clone()
+    spoilt[:, :32] = torch.linspace(0, 0.5, 32)[None, :, None]
+    filled = patch_fill(spoilt, hole, avoid=right)
+    assert float(filled[hole].max()) <= 0.5 < float(spoilt[right].max())
+    assert torch.equal(filled[~hole], spoilt[~hole])
+
+
+def test_neighbours_matches_find_what_comparing_all_finds_on_a_smooth_field() -> None:
+    picture = photo()
+    hole = box(64, 24, 24, 10)
+    queries, known = touching(hole)
+    first = known[torch.randint(len(known), (len(queries),), generator=torch.Generator().manual_seed(0))]
+    matches = first
+    for _ in range(4):
+        matches = improve(picture, known, queries, matches)
+    before, after = distances(picture, queries, first), distances(picture, queries, matches)
+    assert (after <= before).all() and after.mean() < 0.5 * before.mean()
+    assert set(matches.tolist()) <= set(known.tolist())
+
+
+def test_a_picture_too_large_to_compare_all_with_all_is_filled_from_its_coarser_scales(monkeypatch) -> None:
+    across = (torch.arange(96) // 8 % 2).float()
+    stripes = across[None, :, None].expand(96, 96, 3).contiguous()
+    hole = box(96, 32, 32, 32)
+    known = len(touching(hole)[1])
+    monkeypatch.setattr("edgeconnect.ingan.patch_fill.MOST_COMPARISONS", 38**2 * known - 1)
+    assert (patch_fill(stripes.masked_fill(hole[..., None], 0.5), hole) - stripes).abs().mean() < 0.01

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CONTEXT_PX = 96  # least surroundings of a hole that it is filled from, and its own longer side where more
 LEAST_PX = 16  # sides of a photo with room for D's patches
 LEAST_REFINEMENT_SECONDS = 10  # less is not worth setting up
-SYNTHETIC_HOLES = 2
+SYNTHETIC_HOLES, SYNTHETIC_PX = 2, 64  # how many, and the longest side of one
 BUDGET_SECONDS = 120.0
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -85,6 +85,7 @@ class InGAN:
         fill = _Fill(self, photo, mask)
         groups = hole_groups(mask, CONTEXT_PX)
         previews = [fill.preview(group) for group in groups]
+        fill.preview_seconds = max(fill.seconds(), 1e-3)
         for group, preview in zip(groups, previews, strict=True):
             fill.refine(group, preview)
         return fill.result
@@ -98,6 +99,7 @@ class _Fill:
         self.result = photo.copy()
         self.began = time.monotonic()
         self.done_px, self.all_px = 0, int(mask.sum())
+        self.preview_seconds = 0.0
 
     def preview(self, group: Box) -> Tensor:
         """The group's window filled by patch matching, (h,w,3) in [0,1]; the result shows each scale."""
@@ -107,27 +109,24 @@ class _Fill:
         if self.settings.start is not None:
             filled = self.settings.start(self.photo[window.slices], self.mask[window.slices])
             start = _unit(filled).to(photo)
-        return patch_fill(photo, hole, start, lambda picture: self._show("patches", group, picture))
+        return patch_fill(photo, hole, start, watch=lambda picture: self._show("patches", group, picture))
 
     def refine(self, group: Box, preview: Tensor) -> None:
         """Refine the group's preview for its share (by hole pixels) of the time that is left."""
-        window = self._window(group)
-        photo, hole = self._cut(window)
+        hole = self._cut(self._window(group))[1]
         pixels = int(hole.sum())
-        left = self.settings.budget_seconds - (time.monotonic() - self.began)
-        ends = time.monotonic() + left * pixels / max(self.all_px - self.done_px, pixels)
+        left = self.settings.budget_seconds - self.seconds()
+        ends = self.seconds() + left * pixels / max(self.all_px - self.done_px, pixels)
         self.done_px += pixels
         most = self.settings.iterations
-        if most == 0 or (most is None and left < LEAST_REFINEMENT_SECONDS):
+        if most == 0 or (most is None and ends - self.seconds() < LEAST_REFINEMENT_SECONDS):
             return
 
         def go_on(iteration: int) -> bool:
             self.settings.watch(self._progress("refinement"))
-            return time.monotonic() < ends if most is None else iteration < most
+            return self.seconds() < ends if most is None else iteration < most
 
-        # not even batch norm's statistics may know what was in the hole
-        photo = preview
-        examples = [_example(photo, preview, hole, hole), *_synthetic(photo, hole, self.settings.seed)]
+        examples = self._examples(preview, hole, SYNTHETIC_HOLES if most else self._affordable(ends))
         best = refine(
             examples if self.settings.sharp else hedged(examples),
             for_budget(self.settings.budget_seconds),
@@ -136,6 +135,26 @@ class _Fill:
             lambda picture: self._show("refinement", group, _unit_picture(picture)),
         )
         self._show("refinement", group, _unit_picture(best))
+
+    def _examples(self, preview: Tensor, hole: Tensor, synthetic: int) -> list[Example]:
+        """The real hole, and windows with a piece of it punched elsewhere and filled like it.
+
+        The photo has the preview in its hole: not even batch norm's statistics may know what was there.
+        """
+        examples = [_example(preview, preview, hole, hole)]
+        for elsewhere in _elsewhere(hole, synthetic, self.settings.seed):
+            filled = patch_fill(
+                preview,
+                elsewhere,
+                avoid=hole,
+                watch=lambda _: self.settings.watch(self._progress("refinement")),
+            )
+            examples.append(_example(preview, filled, elsewhere, hole))
+        return examples
+
+    def _affordable(self, ends: float) -> int:
+        """How many synthetic holes leave half of the time to the game; each costs at most one preview."""
+        return min(SYNTHETIC_HOLES, int((ends - self.seconds()) / 2 / self.preview_seconds))
 
     def _window(self, group: Box) -> Box:
         longer = max(group.bottom - group.top, group.right - group.left)
@@ -155,9 +174,12 @@ class _Fill:
         self.result[group.slices][inner] = pixels[inner]
         self.settings.watch(self._progress(stage))
 
+    def seconds(self) -> float:
+        """Since the fill began."""
+        return time.monotonic() - self.began
+
     def _progress(self, stage: str) -> Progress:
-        seconds = time.monotonic() - self.began
-        return Progress(stage, seconds, self.settings.budget_seconds, self.result)
+        return Progress(stage, self.seconds(), self.settings.budget_seconds, self.result)
 
 
 def parse_seconds(text: str) -> float:
@@ -179,32 +201,24 @@ def for_budget(seconds: float) -> Settings:
     return Settings(crop_px=96, batch=4, width=32, blocks=6, scales=4)
 
 
-def _synthetic(photo: Tensor, hole: Tensor, seed: int) -> list[Example]:
-    """Windows with a copy of the hole punched elsewhere and filled like it; those that fit, at most two."""
-    examples = []
-    for elsewhere in _elsewhere(hole, SYNTHETIC_HOLES, seed):
-        preview = patch_fill(photo, hole | elsewhere)
-        examples.append(_example(photo, preview, elsewhere, hole))
-    return examples
-
-
 def _elsewhere(hole: Tensor, count: int, seed: int) -> list[Tensor]:
-    """Copies of a hole (h,w), moved round the window so far that they are apart from it, cut where not.
+    """Pieces of a hole (h,w), moved round the window so far that they are apart from it, cut where not.
 
-    At least half of the hole's pixels must find room, and half of what is known must stay so.
+    At least half of a piece must find room, and half of what is known must stay so.
     """
     apart = F.max_pool2d(hole[None].float(), 2 * PATCH_PX + 1, 1, PATCH_PX)[0] > 0
     draw = np.random.default_rng(seed)
     found: list[Tensor] = []
-    area, known = int(hole.sum()), int((~hole).sum())
+    inside, known = hole.nonzero().cpu().numpy(), int((~hole).sum())
     for _ in range(16 * count):
+        top, left = np.maximum(inside[draw.integers(len(inside))] - SYNTHETIC_PX // 2, 0)
+        piece = torch.zeros_like(hole)
+        piece[top : top + SYNTHETIC_PX, left : left + SYNTHETIC_PX] = True
+        piece &= hole
         shift = [int(draw.integers(length)) for length in hole.shape]
-        moved = torch.roll(hole, shift, (0, 1)) & ~apart
-        if (
-            len(found) < count
-            and area / 2 <= int(moved.sum()) <= known / 2
-            and len(touching(hole | moved)[1])
-        ):
+        moved = torch.roll(piece, shift, (0, 1)) & ~apart
+        fits = int(piece.sum()) / 2 <= int(moved.sum()) <= known / 2
+        if fits and len(found) < count and len(touching(hole | moved)[1]):
             found.append(moved)
     return found
 

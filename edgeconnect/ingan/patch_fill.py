@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEAST_SIDE_PX = 24  # of the coarsest scale
 LEAST_PATCHES = 64  # known at the coarsest scale
-MOST_COMPARISONS = 4 * 10**9  # of patches in one search: seconds
+MOST_COMPARISONS = 10**9  # of patches in one search: seconds
 START_SCALE = 2  # where another fill comes in: halved so often
 DEEP_PX = 4  # a hole this deep is shallow enough to start from its rim
 ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones (and from a start)
@@ -37,15 +37,18 @@ def patch_fill(
     photo: Tensor,
     hole: Tensor,
     start: Tensor | None = None,
+    avoid: Tensor | None = None,
     watch: Callable[[Tensor], None] = lambda picture: None,
 ) -> Tensor:
     """The photo (H,W,3) in [0,1] with its hole (H,W) bool filled, known pixels as they are.
 
-    start (H,W,3) is another fill, whose structure down to a quarter of the resolution is kept. `watch` is
-    shown the filled photo of each scale, (H,W,3). Raises InputError where no patch is known.
+    start (H,W,3) is another fill, whose structure down to a quarter of the resolution is kept. From `avoid`
+    (H,W) bool, pixels beside the hole, nothing is copied. `watch` is shown the filled photo of each scale,
+    (H,W,3). Raises InputError where no patch is known.
     """
     height, width = hole.shape
-    levels = scales(hole)
+    closed = hole if avoid is None else hole | avoid
+    levels = scales(hole, closed)
     pyramid = _pyramid(_with_texture(photo, hole), hole, levels)
     if start is not None:
         levels = min(levels, START_SCALE)
@@ -58,23 +61,38 @@ def patch_fill(
         known, missing = pyramid[level]
         number = levels - level + (len(ITERATIONS) - 1 if start is not None else 0)
         iterations = ITERATIONS[min(number, len(ITERATIONS) - 1)]
-        picture, matches = _settle(first if matches is None else known, missing, matches, iterations)
+        not_copied = _pooled(closed, 2**level, missing.shape)
+        picture = first if matches is None else known
+        picture, matches = _settle(picture, missing, not_copied, matches, iterations)
         size = (height, width)
         watch(torch.where(hole[..., None], _enlarged(picture[..., :3], 2**level, size), photo))
     return torch.where(hole[..., None], picture[:height, :width, :3], photo)
 
 
-def scales(hole: Tensor) -> int:
-    """How often the photo is halved: until the hole is shallow, the photo small or hardly a patch known."""
-    if not len(touching(hole)[1]):
+def scales(hole: Tensor, closed: Tensor | None = None) -> int:
+    """How often the photo is halved: until the hole is shallow, the photo small or hardly a patch known.
+
+    closed (H,W) bool: what nothing is copied from (the hole, if not more).
+    """
+    closed = hole if closed is None else closed
+    if not len(touching(closed)[1]):
         raise InputError(f"expected a known patch of {PATCH_PX}x{PATCH_PX} pixels around the hole, got none")
-    levels, missing = 0, hole
-    while _depth(missing) > DEEP_PX:
-        missing = F.max_pool2d(missing[None].float(), 2, ceil_mode=True)[0] > 0
-        if min(missing.shape) < LEAST_SIDE_PX or len(touching(missing)[1]) < LEAST_PATCHES:
+    levels = 0
+    while _depth(_pooled(hole, 2**levels)) > DEEP_PX:
+        smaller = _pooled(closed, 2 ** (levels + 1))
+        if min(smaller.shape) < LEAST_SIDE_PX or len(touching(smaller)[1]) < LEAST_PATCHES:
             break
         levels += 1
     return levels
+
+
+def _pooled(hole: Tensor, factor: int, size: tuple[int, ...] | None = None) -> Tensor:
+    """A hole at a coarser scale: what covers any of it; extended by its border to `size`."""
+    smaller = F.max_pool2d(hole[None, None].float(), factor, ceil_mode=True)
+    if size is not None:
+        bottom, right = size[0] - smaller.shape[2], size[1] - smaller.shape[3]
+        smaller = F.pad(smaller, (0, right, 0, bottom), mode="replicate")
+    return smaller[0, 0] > 0
 
 
 def _depth(hole: Tensor) -> int:
@@ -131,9 +149,12 @@ def _texture(photo: Tensor, hole: Tensor) -> Tensor:
     return (TEXTURE_WEIGHT * means[:2] / means[2:].clamp(min=1e-3)).permute(1, 2, 0)
 
 
-def _settle(picture: Tensor, hole: Tensor, coarse: Tensor | None, iterations: int) -> tuple[Tensor, Tensor]:
+def _settle(
+    picture: Tensor, hole: Tensor, closed: Tensor, coarse: Tensor | None, iterations: int
+) -> tuple[Tensor, Tensor]:
     """The picture filled at one scale, and the match of each patch of its grid (-1: patch is known)."""
-    queries, known = touching(hole)
+    queries, _ = touching(hole)
+    _, known = touching(closed)
     nearness = _nearness(hole)
     size = grid(picture)
     search = _search(len(queries) * len(known), picture, known)
