@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgeconnect.ingan.networks import Discriminator, Generator, scale_sizes, scale_weights
+from edgeconnect.ingan.networks import Discriminator, Generator, PhotoNorm, scale_sizes, scale_weights
 from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.networks import convolutions
 
@@ -154,16 +154,39 @@ def test_what_is_in_a_hole_changes_no_judgement_that_counts() -> None:
     torch.testing.assert_close(judged[share > 0.999], plain[share > 0.999])
 
 
-@pytest.mark.parametrize("norm", [True, False])
-def test_batch_norm_hides_contrast_and_hue_from_the_discriminator(norm: bool) -> None:
+@pytest.mark.parametrize(("norm", "is_blind"), [("batch", True), ("photo", False), ("none", False)])
+def test_batch_norm_alone_hides_contrast_and_hue_from_the_discriminator(norm: str, is_blind: bool) -> None:
     torch.manual_seed(0)
     discriminator = Discriminator(2, width=4, norm=norm).train()
     picture = random_pictures(1, 40, 40)
     other = picture * 0.5 + torch.tensor([0.3, 0.0, -0.3]).view(1, 3, 1, 1)
     with torch.no_grad():
-        first, second = (discriminator(p, [0.5, 0.5]) for p in (picture, other))
+        first, second = discriminator.real(picture, [0.5, 0.5]), discriminator(other, [0.5, 0.5])
     spread = first.std().item()
-    assert ((first - second).abs().mean().item() < 0.2 * spread) == norm
+    assert ((first - second).abs().mean().item() < 0.2 * spread) == is_blind
+
+
+def test_the_photo_s_statistics_are_learned_from_real_pictures_alone() -> None:
+    norm, real = PhotoNorm(3).train(), random_pictures(2, 20, 20)
+    norm.learns = True
+    expected = nn.BatchNorm2d(3)(real)
+    torch.testing.assert_close(norm(real), expected)
+    norm.learns = False
+    fake = random_pictures(1, 20, 20, seed=1) * 3 + 1
+    before = norm.mean.clone(), norm.variance.clone()
+    scale = norm.variance.add(1e-5).rsqrt().view(1, 3, 1, 1)
+    torch.testing.assert_close(norm(fake), (fake - norm.mean.view(1, 3, 1, 1)) * scale)
+    assert torch.equal(norm.mean, before[0]) and torch.equal(norm.variance, before[1])
+    norm.learns = True
+    norm(fake)
+    # the second picture counts for half, as many as have been seen
+    torch.testing.assert_close(norm.mean, (before[0] + fake.mean((0, 2, 3))) / 2)
+    discriminator = Discriminator(1, width=4, norm="photo")
+    judged = discriminator.real(real, [1.0])
+    counts = {name: int(c) for name, c in discriminator.state_dict().items() if name.endswith("count")}
+    assert judged.shape == (2, 1, 6, 6) and set(counts.values()) == {1} and len(counts) == 3
+    discriminator(fake, [1.0])
+    assert all(int(c) == 1 for name, c in discriminator.state_dict().items() if name.endswith("count"))
 
 
 def test_without_a_hole_everything_counts_and_with_nothing_else_nothing() -> None:

@@ -6,7 +6,7 @@ convolutional: what a pixel becomes, and how a patch is judged, depends on its s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+
+Norm = Literal["batch", "photo", "none"]
 
 SLOPE = 0.2  # of the leaky ReLUs
 PATCH_PX = 9  # side of what a discriminator's output sees
@@ -95,7 +97,8 @@ class Discriminator(nn.Module):
 
     Scale k is the picture shrunk by `factor`^k, and has its own network of `width` channels. A picture is
     judged at as many of the `scales` as leave `least_px` px on its shorter side (at the first one always).
-    `norm`: with batch norm, as published; with one picture a batch it hides contrast and hue from D.
+    `norm`: "batch", as published, which hides contrast and hue from D, as a batch is one picture; "photo",
+    by the statistics of real pictures (PhotoNorm); or "none".
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class Discriminator(nn.Module):
         width: int = 64,
         factor: float = 1.4,
         least_px: int = LEAST_PX,
-        norm: bool = True,
+        norm: Norm = "batch",
     ) -> None:
         super().__init__()
         self.factor, self.least_px = factor, least_px
@@ -117,6 +120,16 @@ class Discriminator(nn.Module):
         The output at (i, j) is about the pixels around (2i+4, 2j+4): 9x9 at the finest scale.
         """
         return _average(self.maps(x), weights)
+
+    def real(self, x: Tensor, weights: Sequence[float]) -> Tensor:
+        """As forward, for a picture that is known to be real: norm "photo" learns its statistics from it."""
+        norms = [module for module in self.modules() if isinstance(module, PhotoNorm)]
+        for norm in norms:
+            norm.learns = True
+        judged: Tensor = self(x, weights)
+        for norm in norms:
+            norm.learns = False
+        return judged
 
     def known(self, x: Tensor, hole: Tensor, weights: Sequence[float]) -> tuple[Tensor, Tensor]:
         """The judgement of a picture with a hole, from those patches alone that see none of it.
@@ -143,6 +156,35 @@ class Discriminator(nn.Module):
             x = x.float()
             sizes = scale_sizes(x.shape[-2], x.shape[-1], len(self.nets), self.factor, self.least_px)
             return [x, *(F.interpolate(x, s, mode="bilinear", antialias=True) for s in sizes[1:])]
+
+
+class PhotoNorm(nn.Module):
+    """Batch norm by the running statistics of real pictures alone, whatever it is shown (not published).
+
+    Batch norm by a picture's own statistics cannot tell a pale, dark or tinted picture from the photo.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    count: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.learns = False
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.learns and self.training:
+            with torch.no_grad():
+                self.count += 1
+                variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
+                share = (1 / self.count).clamp(min=0.1)
+                self.mean.lerp_(mean, share)
+                self.variance.lerp_(variance, share)
+        return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias)
 
 
 def scale_sizes(
@@ -209,13 +251,13 @@ def _at_size(values: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(values, tuple(size), mode="bilinear", align_corners=False)
 
 
-def _patch_network(width: int, norm: bool) -> nn.Sequential:
+def _patch_network(width: int, norm: Norm) -> nn.Sequential:
     """(N,3,H,W) -> (N,1,(H-7)//2,(W-7)//2), logits; no padding: every output sees real pixels alone."""
-    last = nn.Conv2d(2 * width, 1, 1)
+    last, bias = nn.Conv2d(2 * width, 1, 1), norm == "none"
     net = nn.Sequential(
-        *_layer(nn.Conv2d(3, width, 3, bias=not norm), norm),
-        *_layer(nn.Conv2d(width, 2 * width, 3, stride=2, bias=not norm), norm),
-        *_layer(nn.Conv2d(2 * width, 2 * width, 3, bias=not norm), norm),
+        *_layer(nn.Conv2d(3, width, 3, bias=bias), norm),
+        *_layer(nn.Conv2d(width, 2 * width, 3, stride=2, bias=bias), norm),
+        *_layer(nn.Conv2d(2 * width, 2 * width, 3, bias=bias), norm),
         last,
     )
     initialise(net)
@@ -223,7 +265,9 @@ def _patch_network(width: int, norm: bool) -> nn.Sequential:
     return net
 
 
-def _layer(convolution: nn.Conv2d, norm: bool = True) -> nn.Sequential:
-    """A convolution, batch norm, leaky ReLU."""
-    norms = [nn.BatchNorm2d(convolution.out_channels)] if norm else []
-    return nn.Sequential(convolution, *norms, nn.LeakyReLU(SLOPE, inplace=True))
+def _layer(convolution: nn.Conv2d, norm: Norm = "batch") -> nn.Sequential:
+    """A convolution, a norm, leaky ReLU."""
+    norms = {"batch": nn.BatchNorm2d, "photo": PhotoNorm, "none": nn.Identity}
+    return nn.Sequential(
+        convolution, norms[norm](convolution.out_channels), nn.LeakyReLU(SLOPE, inplace=True)
+    )

@@ -44,7 +44,7 @@ class SingleStage:
 
     def d_losses(self, x: Tensor, y: Tensor, scales: Sequence[float]) -> Terms:
         """What D is charged for: the patches of x are real, those of y are not. `scales` are D's weights."""
-        real, fake = self.D(self.noisy(x), scales), self.D(self.noisy(y.detach()), scales)
+        real, fake = self.D.real(self.noisy(x), scales), self.D(self.noisy(y.detach()), scales)
         return {"d_adv": losses.adversarial_d(real, fake, "lsgan")}
 
     def g_losses(self, x: Tensor, y: Tensor, T: Transformation, scales: Sequence[float]) -> Terms:
