@@ -37,7 +37,9 @@ def add_fill(uses: Any) -> None:
         help="where the structure comes from: the photo's patches or the EdgeConnect networks [patches]",
     )
     fill.add_argument(
-        "--sharp", action="store_true", help="keep full contrast also where the patches are only a guess"
+        "--cautious",
+        action="store_true",
+        help="fade patches that are only a guess: paler, nearer to the truth on average",
     )
     fill.add_argument("--weights", metavar="NAME|PATH", help="of --start edgeconnect [default]")
     fill.add_argument(
@@ -73,7 +75,7 @@ def _fill(options: argparse.Namespace) -> int:
         options.budget,
         iterations=options.iterations,
         start=_start(options),
-        sharp=options.sharp,
+        cautious=options.cautious,
         seed=options.seed,
         device=options.device,
         watch=show,

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from skimage import data
@@ -85,5 +87,15 @@ class PlainKeys:
 
     def nearest(self, picture: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
         """For each patch of `picture` at `indices`, the index of the nearest key, (N,)."""
-        parts = torch.split(patches.rows(picture, indices), _QUERIES_AT_ONCE)
-        return self._indices[torch.cat([torch.cdist(part, self._keys).argmin(1) for part in parts])]
+        return self._indices[torch.cat([d.argmin(1) for d in self._distances(picture, indices)])]
+
+    def nearest_unused(self, picture: torch.Tensor, indices: torch.Tensor, alpha: float) -> torch.Tensor:
+        """The same by the normalised score, all distances computed twice to spare memory."""
+        least = torch.stack([d.square().amin(0) for d in self._distances(picture, indices)]).amin(0)
+        least += alpha * least.mean() + 1e-9
+        rated = ((d.square() / least).argmin(1) for d in self._distances(picture, indices))
+        return self._indices[torch.cat(list(rated))]
+
+    def _distances(self, picture: torch.Tensor, indices: torch.Tensor) -> Iterator[torch.Tensor]:
+        for part in torch.split(patches.rows(picture, indices), _QUERIES_AT_ONCE):
+            yield torch.cdist(part, self._keys)

@@ -49,6 +49,19 @@ def test_the_nearest_patch_is_as_near_as_the_one_that_full_distances_find() -> N
     assert set(found.tolist()) <= set(keys.tolist())
 
 
+def test_keys_that_nothing_else_is_near_to_are_preferred_as_the_normalised_score_says() -> None:
+    picture = photo()
+    queries, keys = touching(box(64, 20, 20, 20))
+    found = Keys(picture, keys).nearest_unused(picture, queries, alpha=0.5)
+    distances = torch.cdist(rows(picture, queries).double(), rows(picture, keys).double()).square()
+    least = distances.amin(0)
+    score = distances / (least + 0.5 * least.mean())
+    positions = torch.searchsorted(keys, found)
+    reached = score.gather(1, positions[:, None])[:, 0]
+    assert reached.mean() < 1.02 * score.amin(1).mean()
+    assert len(found.unique()) > len(Keys(picture, keys).nearest(picture, queries).unique())
+
+
 def test_more_keys_than_a_block_holds_are_all_compared() -> None:
     picture = photo(96)
     indices = torch.arange(90 * 90)

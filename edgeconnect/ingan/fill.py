@@ -56,8 +56,8 @@ class InGAN:
     budget_seconds: time for the whole photo; patch matching takes what it needs (seconds), refinement the
     rest. iterations: of refinement, instead of the time that is left; the result then depends on the seed
     alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
-    EdgeConnect.load()). sharp: keep the patches' full contrast where they are only a guess, too, instead of
-    fading them towards a smooth fill by what synthetic holes say (`refine.hedged`). watch is called with a
+    EdgeConnect.load()). cautious: fade patches towards a smooth fill as far as synthetic holes say that
+    they only guess (`refine.hedged`): paler, and nearer to the truth on average. watch is called with a
     Progress and may raise to end the fill.
     """
 
@@ -67,14 +67,14 @@ class InGAN:
         *,
         iterations: int | None = None,
         start: Inpainter | None = None,
-        sharp: bool = False,
+        cautious: bool = False,
         seed: int = 0,
         device: str = "auto",
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         keep_memory()
         self.budget_seconds, self.iterations, self.start = budget_seconds, iterations, start
-        self.sharp, self.seed, self.device, self.watch = sharp, seed, choose_device(device), watch
+        self.cautious, self.seed, self.device, self.watch = cautious, seed, choose_device(device), watch
 
     def __call__(self, photo: Pixels, mask: Mask) -> Pixels:
         """photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo.
@@ -128,7 +128,7 @@ class _Fill:
 
         examples = self._examples(preview, hole, SYNTHETIC_HOLES if most else self._affordable(ends))
         best = refine(
-            examples if self.settings.sharp else hedged(examples),
+            hedged(examples) if self.settings.cautious else examples,
             for_budget(self.settings.budget_seconds),
             self.settings.seed,
             go_on,

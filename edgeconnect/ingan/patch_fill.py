@@ -30,6 +30,8 @@ DEEP_PX = 4  # a hole this deep is shallow enough to start from its rim
 ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones (and from a start)
 TEXTURE_WINDOW_PX = 15
 TEXTURE_WEIGHT = 7.0  # a difference of texture counts so many times one of colour (Newson: sqrt(50))
+SHARPNESS = 8.0  # how much more a good match's vote counts (Wexler: 1, which washes fine texture out)
+ALPHA = 0.5  # how freely patches may be used again; less: more variety (Granot et al.: 0.005 in their units)
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 
 
@@ -180,7 +182,7 @@ def _search(
             now, known, queries, known[torch.zeros_like(queries)] if matches is None else matches
         )
     keys = Keys(picture, known)
-    return lambda now, queries, matches: keys.nearest(now, queries)
+    return lambda now, queries, matches: keys.nearest_unused(now, queries, ALPHA)
 
 
 def _doubled(coarse: Tensor, queries: Tensor, size: tuple[int, int]) -> Tensor:
@@ -210,4 +212,4 @@ def _weights(picture: Tensor, queries: Tensor, matches: Tensor, nearness: Tensor
         return centre
     apart = distances(picture, queries, matches)
     spread = apart.quantile(0.75).clamp(min=1e-8)
-    return centre * torch.exp(-apart / (2 * spread)) + 1e-12
+    return centre * torch.exp(-SHARPNESS * apart / (2 * spread)) + 1e-12

@@ -8,9 +8,14 @@ compared in the first 32 principal components of the keys, which hold nearly all
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATCH_PX = 7
 COMPONENTS = 32
@@ -60,22 +65,47 @@ class Keys:
 
     def nearest(self, picture: Tensor, indices: Tensor) -> Tensor:
         """For each patch of `picture` at `indices`, the index of the nearest key, (N,)."""
-        queries = self.project(picture, indices)
-        queries = torch.cat((queries, queries.new_ones(len(queries), 1)), dim=1)
-        found = torch.cat([self._search(part) for part in torch.split(queries, _QUERIES_AT_ONCE)])
-        return self.indices[found]
+        queries, _ = self._queries(picture, indices)
+        return self._best(queries, lambda scores, part, block: scores)
 
-    def _search(self, queries: Tensor) -> Tensor:
-        """Position of the nearest key of each query; the first of equals."""
-        least = queries.new_full((len(queries),), float("inf"))
-        found = torch.zeros(len(queries), dtype=torch.long, device=queries.device)
-        for number, block in enumerate(self._blocks):
-            at = _argmin(scores := queries @ block)
-            score = scores.gather(1, at[:, None])[:, 0]
-            better = score < least
-            least = torch.where(better, score, least)
-            found = torch.where(better, at + number * _KEYS_AT_ONCE, found)
-        return found
+    def nearest_unused(self, picture: Tensor, indices: Tensor, alpha: float) -> Tensor:
+        """As `nearest`, but keys near to no other query are preferred to those that many are near to.
+
+        Distances are divided by the least one to that key, plus `alpha` times the mean of these: the
+        normalised score of Granot et al. ("Drop the GAN", 2022), which keeps flat patches from taking over.
+        """
+        queries, lengths = self._queries(picture, indices)
+        least = [block.new_full((block.shape[1],), float("inf")) for block in self._blocks]
+        for part, length in zip(queries, lengths, strict=True):
+            for block, so_far in zip(self._blocks, least, strict=True):
+                torch.minimum(so_far, (part @ block).add_(length).amin(0), out=so_far)
+        added = alpha * torch.cat(least).clamp(min=0).mean() + 1e-9
+        worth = [1 / (so_far.clamp(min=0) + added) for so_far in least]
+        return self._best(queries, lambda scores, part, block: scores.add_(lengths[part]).mul_(worth[block]))
+
+    def _queries(self, picture: Tensor, indices: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Blocks of queries for the product with a block of keys, and their squared lengths (n,1)."""
+        queries = self.project(picture, indices)
+        ones = queries.new_ones(len(queries), 1)
+        both = torch.cat((queries, ones, queries.square().sum(1, keepdim=True)), dim=1)
+        blocks = torch.split(both, _QUERIES_AT_ONCE)
+        return [block[:, :-1].contiguous() for block in blocks], [block[:, -1:] for block in blocks]
+
+    def _best(self, queries: list[Tensor], rated: Callable[[Tensor, int, int], Tensor]) -> Tensor:
+        """Index of the key with the least rating for each query; the first of equals."""
+        found = []
+        for part, block_of_queries in enumerate(queries):
+            least = block_of_queries.new_full((len(block_of_queries),), float("inf"))
+            best = torch.zeros(len(block_of_queries), dtype=torch.long, device=least.device)
+            for number, block in enumerate(self._blocks):
+                ratings = rated(block_of_queries @ block, part, number)
+                at = _argmin(ratings)
+                rating = ratings.gather(1, at[:, None])[:, 0]
+                better = rating < least
+                least = torch.where(better, rating, least)
+                best = torch.where(better, at + number * _KEYS_AT_ONCE, best)
+            found.append(best)
+        return self.indices[torch.cat(found)]
 
 
 def improve(picture: Tensor, known: Tensor, queries: Tensor, matches: Tensor) -> Tensor:

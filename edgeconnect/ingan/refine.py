@@ -59,7 +59,7 @@ class Example:
     unknown: Tensor
 
 
-def hedged(examples: Sequence[Example], most: float = 0.25) -> list[Example]:
+def hedged(examples: Sequence[Example], most: float = 0.5) -> list[Example]:
     """The examples with their previews moved towards the smooth continuation of the rim, as far as pays.
 
     The share of the smooth fill, at most `most`, is what brings the synthetic holes nearest to their truth
