@@ -9,7 +9,6 @@ import importlib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -184,7 +183,8 @@ def _single(kind: str, name: str, value: str, device: str) -> Entrant:
         inpainter = InGAN(iterations=0, device=device)
     else:
         inpainter = InGAN(parse_seconds(value) if value else BUDGET_SECONDS, device=device)
-    origin = f"edgeconnect {version('edgeconnect')}, {inpainter.budget_seconds:g} s"
+    sources = Path(__file__).parent / "ingan"
+    origin = f"{content_hash(sorted(sources.glob('*.py')), sources)}, {inpainter.budget_seconds:g} s"
     return Entrant(
         name or kind, origin, lambda: lambda photo, mask: np.asarray(inpainter(photo, mask), np.uint8)
     )
