@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeconnect.cli_fill import add_fill
-from edgeconnect.cli_train import add_config_options
+from edgeconnect.cli_train import add_config_options, drive
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,30 +103,16 @@ def _floats(text: str) -> list[float]:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from edgeconnect import runs
-    from edgeconnect.config import to_yaml
     from edgeconnect.ingan import training
 
     config = _train_config(options)
-    with tqdm(total=config.steps, unit="step", dynamic_ncols=True) as bar:
-
-        def say(text: str) -> None:
-            bar.write(text)
-
-        def on_step(report: dict[str, Any]) -> None:
-            if not bar.n:  # a resumed run's speed does not count the steps before
-                bar.initial = bar.n = bar.last_print_n = report["step"] - 1
-            bar.update(report["step"] - bar.n)
-            bar.set_postfix_str(f"previews in {config.run / 'samples'}", refresh=False)
-
-        say(to_yaml(config))
-        outcome = training.train(config, resume=options.resume, say=say, on_step=on_step)
-        if outcome.step < config.steps:
-            say(f"stopped after step {outcome.step} and saved; go on with --resume")
-        say(f"generator: {runs.Paths(config.run).weights}; use it with `edgeconnect single retarget`")
-    return 128 + outcome.signal if outcome.signal else 0
+    return drive(
+        partial(training.train, config, resume=options.resume),
+        config,
+        lambda report: f"previews in {config.run / 'samples'}",
+        f"generator: {runs.Paths(config.run).weights}; use it with `edgeconnect single retarget`",
+    )
 
 
 def _train_config(options: argparse.Namespace) -> SingleConfig:

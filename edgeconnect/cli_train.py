@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from pydantic import BaseModel
 
     from edgeconnect.config import TrainConfig
+    from edgeconnect.ingan.config import SingleConfig
+    from edgeconnect.stopping import Outcome
 
 
 def add_train(commands: Any, *, with_config: bool) -> None:
@@ -54,13 +57,32 @@ def _shown(default: Any) -> str:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from edgeconnect import distributed, runs, training
-    from edgeconnect.config import to_yaml
 
     config = _train_config(options)
-    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=not distributed.is_main()) as bar:
+    return drive(
+        partial(training.train, config, resume=options.resume),
+        config,
+        lambda report: f"{report['images_per_s']} images/s",
+        f"weights: {runs.Paths(config.run).weights}",
+        silent=not distributed.is_main(),
+    )
+
+
+def drive(
+    train: Callable[..., Outcome],
+    config: TrainConfig | SingleConfig,
+    shown: Callable[[dict[str, Any]], str],
+    last_line: str,
+    *,
+    silent: bool = False,
+) -> int:
+    """Run `train(say=, on_step=)` under a progress bar, which shows each report; the exit code."""
+    from tqdm import tqdm
+
+    from edgeconnect.config import to_yaml
+
+    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=silent) as bar:
 
         def say(text: str) -> None:
             bar.write(text)
@@ -69,13 +91,13 @@ def _train(options: argparse.Namespace) -> int:
             if not bar.n:  # a resumed run's speed does not count the steps before
                 bar.initial = bar.n = bar.last_print_n = report["step"] - 1
             bar.update(report["step"] - bar.n)
-            bar.set_postfix_str(f"{report['images_per_s']} images/s", refresh=False)
+            bar.set_postfix_str(shown(report), refresh=False)
 
         say(to_yaml(config))
-        outcome = training.train(config, resume=options.resume, say=say, on_step=on_step)
+        outcome = train(say=say, on_step=on_step)
         if outcome.step < config.steps:
             say(f"stopped after step {outcome.step} and saved; go on with --resume")
-        say(f"weights: {runs.Paths(config.run).weights}")
+        say(last_line)
     return 128 + outcome.signal if outcome.signal else 0
 
 

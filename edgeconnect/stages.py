@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgeconnect.vgg import FeatureExtractor
 
 Terms = dict[str, "Tensor"]
+Features = dict[str, "Tensor"]
 T = TypeVar("T")
 
 
@@ -144,19 +145,27 @@ class InpaintStage:
         return C_pred, C_comp
 
     def d_losses(self, batch: Batch, prediction: Prediction) -> Terms:
+        if not self.weights["adv"]:
+            return {}  # a discriminator whom nobody listens to
         real, fake = self.D2(batch.photo)[-1], self.D2(prediction.I_pred)[-1]
         return {"d_adv": losses.adversarial_d(real, fake, self.kind)}
 
     def g_losses(self, batch: Batch, prediction: Prediction) -> Terms:
+        """The terms that have a weight: the style term alone costs as much as half of the perceptual one."""
         I_gt, M, I_pred = batch.photo, batch.mask, _given(prediction.I_pred)
-        taps, style_taps = self.VGG.perceptual_taps, self.VGG.style_taps
+        terms = {"l1": losses.masked_l1(I_pred, I_gt, M)}
+        if self.weights["adv"]:
+            terms["adv"] = losses.adversarial_g(self.D2(I_pred)[-1], self.kind)
+        if self.weights["perceptual"]:
+            terms["perceptual"] = losses.perceptual(*self._features(I_gt, I_pred, self.VGG.perceptual_taps))
+        if self.weights["style"]:
+            terms["style"] = losses.style(*self._features(I_gt * M, I_pred * M, self.VGG.style_taps))
+        return terms
+
+    def _features(self, truth: Tensor, predicted: Tensor, taps: tuple[str, ...]) -> tuple[Features, Features]:
         with torch.no_grad():
-            features, hole_features = self.VGG(I_gt, taps), self.VGG(I_gt * M, style_taps)
-        L_l1 = losses.masked_l1(I_pred, I_gt, M)
-        L_adv2 = losses.adversarial_g(self.D2(I_pred)[-1], self.kind)
-        L_perc = losses.perceptual(features, self.VGG(I_pred, taps))
-        L_style = losses.style(hole_features, self.VGG(I_pred * M, style_taps))
-        return {"l1": L_l1, "adv": L_adv2, "perceptual": L_perc, "style": L_style}
+            true_features = self.VGG(truth, taps)
+        return true_features, self.VGG(predicted, taps)
 
 
 class JointStage(InpaintStage):

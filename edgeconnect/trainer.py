@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.swa_utils import AveragedModel
 
 from edgeconnect.checkpoint import Weights, build_network
+from edgeconnect.descent import descend
 from edgeconnect.distributed import Ranks, parallel
-from edgeconnect.errors import InputError, NonFiniteLossError
+from edgeconnect.errors import InputError
 from edgeconnect.runtime import choose_dtype, compile_network
 from edgeconnect.stages import EdgeStage, InpaintStage, JointStage
 
@@ -110,11 +110,11 @@ class Trainer:
         with self._autocast():
             prediction = self.predict(batch)
             d_terms = self.d_losses(batch, prediction.detach())
-        self._descend("d", d_terms)
+        descend(self.optimizers["d"], d_terms, self.stage.weights, self.step + 1)
         self._freeze_discriminators(True)
         with self._autocast():
             g_terms = self.stage.g_losses(batch, prediction)
-        self._descend("g", g_terms)
+        descend(self.optimizers["g"], g_terms, self.stage.weights, self.step + 1)
         self._freeze_discriminators(False)
         self.step += 1
         for name, average in self.averages.items():
@@ -175,15 +175,6 @@ class Trainer:
                 "the order of the photos would change"
             )
         self.step = int(state["step"])
-
-    def _descend(self, which: str, terms: dict[str, Tensor]) -> None:
-        for name, value in terms.items():
-            if not math.isfinite(value.item()):
-                raise NonFiniteLossError(f"loss term {name!r} is {value.item()} at step {self.step + 1}")
-        total = torch.stack([self.stage.weights[name] * value for name, value in terms.items()]).sum()
-        self.optimizers[which].zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        self.optimizers[which].step()
 
     def _set_learning_rates(self) -> None:
         dropped = self.step >= self.config.lr_drop_at * self.config.steps

@@ -172,3 +172,12 @@ def test_a_stage_refuses_a_prediction_that_it_does_not_make(networks) -> None:
         edge_stage(networks).g_losses(batch, Prediction(I_pred=batch.photo))
     with pytest.raises(ValueError, match="prediction that it does not make"):
         inpaint_stage(networks).g_losses(batch, Prediction(C_pred=batch.edge))
+
+
+def test_terms_without_weight_are_not_computed_at_all(networks) -> None:
+    batch = made_up_batch()
+    light = dict.fromkeys(("adv", "perceptual", "style"), 0.0) | {"l1": 1.0, "d_adv": 1.0}
+    stage = InpaintStage(networks["G2"], None, None, kind="nonsaturating", weights=light)
+    prediction = stage.predict(batch)
+    assert stage.g_losses(batch, prediction).keys() == {"l1"}
+    assert stage.d_losses(batch, prediction) == {}

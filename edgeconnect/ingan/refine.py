@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from edgeconnect.errors import NonFiniteLossError
+from edgeconnect.descent import descend
 from edgeconnect.generators import harmonic_fill
 from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
 from edgeconnect.patch_similarity import hole_coherence, hole_sliced_wasserstein
@@ -120,10 +120,10 @@ class Refinement:
         anywhere = _joined([_random_crop(self.examples[0], self.settings.crop_px, draw) for _ in slots])
         y = self.G(crop.preview, crop.hole)
         d_terms = {"d_adv": self._charge_D(anywhere, y.detach(), crop.hole)}
-        _take(self._for_D, d_terms)
+        descend(self._for_D, d_terms, {"d_adv": 1.0}, self.iteration + 1)
         self.D.requires_grad_(False)
         g_terms = self._charge_G(crop, y)
-        _take(self._for_G, {"adv": g_terms["adv"], "l1": self.settings.l1 * g_terms["l1"]})
+        descend(self._for_G, g_terms, {"adv": 1.0, "l1": self.settings.l1}, self.iteration + 1)
         self.D.requires_grad_(True)
         self.iteration += 1
         return {name: float(term.detach()) for name, term in (d_terms | g_terms).items()}
@@ -234,16 +234,6 @@ def _pair(example: Example, picture: Tensor) -> tuple[NDArray[np.float32], NDArr
 def _joined(examples: Sequence[Example]) -> Example:
     names = ("photo", "preview", "hole", "unknown")
     return Example(*(torch.cat([getattr(e, name) for e in examples]) for name in names))
-
-
-def _take(optimizer: torch.optim.Optimizer, terms: dict[str, Tensor]) -> None:
-    """One step down the sum of the terms."""
-    for name, term in terms.items():
-        if not torch.isfinite(term):
-            raise NonFiniteLossError(f"{name} became {float(term)}")
-    optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from edgeconnect.errors import InputError, NonFiniteLossError
+from edgeconnect.descent import descend
+from edgeconnect.errors import InputError
 from edgeconnect.ingan.networks import PATCH_PX, Discriminator, Generator, scale_sizes, scale_weights
 from edgeconnect.ingan.stage import SingleStage
 from edgeconnect.ingan.transforms import Transformation, draw
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from edgeconnect.ingan.config import SingleConfig
-    from edgeconnect.ingan.stage import Terms
 
 LEAST_PX = 16
 """Shorter side of the smallest photo that can be trained on, and of the smallest result of a step."""
@@ -82,15 +81,15 @@ class SingleTrainer:
         with self._autocast():
             y = stage.predict(x, T).float()
             d_terms = stage.d_losses(x, y, scales)
-        self._descend("discriminator", d_terms)
+        descend(self.optimizers["discriminator"], d_terms, self.stage.weights, self.step + 1)
         stage.D.requires_grad_(False)
         with self._autocast():
             g_terms = stage.g_losses(x, y, T, scales)
-        self._descend("generator", g_terms)
+        descend(self.optimizers["generator"], g_terms, self.stage.weights, self.step + 1)
         if self.step >= self.config.inverse_from and stage.weights["inverse"]:
             with self._autocast():
                 inverse_terms = stage.inverse_losses(x, y, T)
-            self._descend("generator", inverse_terms)
+            descend(self.optimizers["generator"], inverse_terms, self.stage.weights, self.step + 1)
             g_terms |= inverse_terms
         stage.D.requires_grad_(True)
         self.step += 1
@@ -113,15 +112,6 @@ class SingleTrainer:
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"the checkpoint does not fit this run's networks: {str(error)[:200]}") from None
         self.step = int(state["step"])
-
-    def _descend(self, which: str, terms: Terms) -> None:
-        for name, value in terms.items():
-            if not math.isfinite(value.item()):
-                raise NonFiniteLossError(f"loss term {name!r} is {value.item()} at step {self.step + 1}")
-        total = torch.stack([self.stage.weights[name] * value for name, value in terms.items()]).sum()
-        self.optimizers[which].zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        self.optimizers[which].step()
 
     def _set_learning_rate(self) -> None:
         c = self.config
