@@ -64,7 +64,8 @@ def load(source: str | Path | None = None) -> Weights:
 def gather(sources: Sequence[Path]) -> Weights:
     """The networks of all `sources` together: folders of released .pth files, weights files, runs.
 
-    Raises InputError where two hold the same network or their Canny sigmas differ.
+    Of a network in two of them the one is taken whose training is recorded: the other is what a run used
+    as it was. Raises InputError where both or neither are, and where their Canny sigmas differ.
     """
     merged: Weights | None = None
     for source in sources:
@@ -73,14 +74,14 @@ def gather(sources: Sequence[Path]) -> Weights:
         if merged is None:
             merged = part
             continue
-        twice = sorted(merged.networks.keys() & part.networks.keys())
-        if twice or merged.sigma != part.sigma:
-            what = (
-                f"a second {twice[0].replace('_', ' ')}"
-                if twice
-                else f"edges of another sigma ({part.sigma})"
+        for name in sorted(merged.networks.keys() & part.networks.keys()):
+            if (name in merged.provenance) == (name in part.provenance):
+                raise InputError(f"{source}: a second {name.replace('_', ' ')}; expected each network once")
+            del (part if name in merged.provenance else merged).networks[name]
+        if merged.sigma != part.sigma:
+            raise InputError(
+                f"{source}: edges of another sigma ({part.sigma}); expected all trained on the same edges"
             )
-            raise InputError(f"{source}: {what}; expected each network once, trained on the same edges")
         merged = Weights(merged.networks | part.networks, part.sigma, merged.provenance | part.provenance)
     if merged is None:
         raise InputError("expected a folder of released .pth files, weights files or runs, got none")

@@ -89,3 +89,19 @@ def test_vgg_comes_from_the_file_that_is_named(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setenv("EDGECONNECT_VGG19", str(tmp_path / "vgg.pth"))
     (tmp_path / "vgg.pth").touch()
     assert weights.find_vgg19() == tmp_path / "vgg.pth"
+
+
+def test_a_network_that_a_run_merely_used_gives_way_to_the_one_trained(tmp_path: Path) -> None:
+    trained = saved(tmp_path / "a.safetensors", "edge_generator", edge_generator={"steps": 5})
+    networks = {
+        "edge_generator": build_network("edge_generator", width=4, blocks=1),
+        "inpaint_generator": build_network("inpaint_generator", width=4, blocks=1),
+    }
+    user = tmp_path / "b.safetensors"
+    weights.save(user, Weights(networks, provenance={"inpaint_generator": {"steps": 7}}))
+    expected = weights.load(trained).networks["edge_generator"].state_dict()
+    for sources in ([trained, user], [user, trained]):
+        merged = weights.gather(sources)
+        got = merged.networks["edge_generator"].state_dict()
+        assert all(torch.equal(got[name], value) for name, value in expected.items())
+        assert merged.provenance == {"edge_generator": {"steps": 5}, "inpaint_generator": {"steps": 7}}

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
-from edgeconnect.generators import harmonic_fill
+from edgeconnect.generators import smooth_fill
 from edgeconnect.ingan.patches import PATCH_PX, Keys, distances, grid, improve, touching, vote
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _pyramid(picture: Tensor, hole: Tensor, levels: int) -> list[tuple[Tensor, T
 
 
 def _rim_continued(picture: Tensor, hole: Tensor) -> Tensor:
-    filled = harmonic_fill(picture.permute(2, 0, 1)[None], hole[None, None].to(picture))
+    filled = smooth_fill(picture.permute(2, 0, 1)[None], hole[None, None].to(picture))
     return filled[0].permute(1, 2, 0)
 
 

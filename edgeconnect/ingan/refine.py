@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgeconnect.descent import descend
-from edgeconnect.generators import harmonic_fill
+from edgeconnect.generators import smooth_fill
 from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
 from edgeconnect.patch_similarity import hole_coherence, hole_sliced_wasserstein
 
@@ -66,7 +66,7 @@ def hedged(examples: Sequence[Example], most: float = 0.5) -> list[Example]:
     in least squares: nothing where patches continue the photo well, much where they only guess. Without
     synthetic holes nothing is known about that, and nothing changes.
     """
-    smooth = [harmonic_fill(e.preview, torch.maximum(e.hole, e.unknown)) for e in examples]
+    smooth = [smooth_fill(e.preview, torch.maximum(e.hole, e.unknown)).clamp(-1, 1) for e in examples]
     along = across = 0.0
     for example, fill in zip(examples[1:], smooth[1:], strict=True):
         way, target = fill - example.preview, example.hole * (1 - example.unknown)
