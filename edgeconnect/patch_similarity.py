@@ -67,6 +67,26 @@ def hole_sliced_wasserstein(
     return float(np.mean([_sliced(*_filled_and_known(a, m), projections, seed) for a, m in levels]))
 
 
+def hole_band_wasserstein(
+    result: Picture, hole: Mask, scales: int = 3, projections: int = 64, seed: int = 0
+) -> float:
+    """`hole_sliced_wasserstein` by frequency: of the levels of a Laplacian pyramid, in the known deviations.
+
+    After Karras et al. ("Progressive Growing of GANs", 2018, section 5): without the pyramid a patch's mean
+    brightness, which says where in the photo it lies, outweighs all texture. Both sets of patches are scaled
+    by the known ones' mean and deviation in each channel (there: each by its own), so that lost contrast
+    counts. The last scale holds what is coarser.
+    """
+    bands = _laplacian_pyramid(result, scales)
+    distances = []
+    for band, missing in zip(bands, _hole_pyramid(hole, scales), strict=True):
+        filled, known = (p.reshape(len(p), 3, -1) for p in _filled_and_known(band, missing))
+        mean, deviation = known.mean((0, 2), keepdims=True), known.std((0, 2), keepdims=True) + 1e-6
+        scaled = (((p - mean) / deviation).reshape(len(p), -1) for p in (filled, known))
+        distances.append(_sliced(*scaled, projections, seed))
+    return float(np.mean(distances))
+
+
 def _pyramid(picture: Picture, scales: int) -> Iterator[Patches]:
     """The picture in [0,1], float32, at full, half, quarter ... size. Errors: no room for a patch."""
     level: Patches = (picture / 255 if picture.dtype == np.uint8 else picture).astype(np.float32)
@@ -78,6 +98,17 @@ def _pyramid(picture: Picture, scales: int) -> Iterator[Patches]:
             )
         level = np.asarray(cv2.resize(level, (width, height), interpolation=cv2.INTER_AREA), np.float32)
         yield level
+
+
+def _laplacian_pyramid(picture: Picture, scales: int) -> list[Patches]:
+    """What each scale of a Gaussian pyramid has over the next coarser one; the last one as it is."""
+    levels = list(_pyramid(picture, scales))
+    sizes = [level.shape[1::-1] for level in levels]
+    coarser = (
+        cv2.resize(c, size, interpolation=cv2.INTER_LINEAR)
+        for c, size in zip(levels[1:], sizes, strict=False)
+    )
+    return [fine - up for fine, up in zip(levels, coarser, strict=False)] + levels[-1:]
 
 
 def _hole_pyramid(hole: Mask, scales: int) -> Iterator[Mask]:

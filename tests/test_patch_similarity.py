@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from edgeconnect.errors import InputError
 from edgeconnect.patch_similarity import (
     bidirectional_similarity,
+    hole_band_wasserstein,
     hole_coherence,
     hole_sliced_wasserstein,
     sliced_wasserstein,
@@ -76,3 +77,23 @@ def test_pictures_without_patches_to_compare_are_refused(rng):
         hole_coherence(picture, np.zeros((24, 24), bool), scales=1)
     with pytest.raises(InputError, match="free of the hole"):
         hole_coherence(picture, np.ones((24, 24), bool), scales=1)
+
+
+def test_by_frequency_brightness_elsewhere_counts_less_than_missing_texture(rng):
+    """A photo that grows brighter to the right: in plain values, what is like the left is far off."""
+    grain = rng.normal(0, 0.05, (96, 96, 3))
+    picture = np.linspace(0.2, 0.8, 96)[None, :, None] + grain
+    hole = np.zeros((96, 96), bool)
+    hole[32:64, 60:92] = True
+    smooth = np.where(hole[..., None], picture - grain, picture)
+    right = np.where(hole[..., None], picture - grain + rng.permutation(grain), picture)
+    assert hole_band_wasserstein(right, hole) < 0.7 * hole_band_wasserstein(smooth, hole)
+    assert hole_sliced_wasserstein(right, hole) > 0.9 * hole_sliced_wasserstein(smooth, hole)
+
+
+def test_by_frequency_lost_contrast_counts(rng):
+    picture = rng.random((64, 64, 3))
+    hole = np.zeros((64, 64), bool)
+    hole[20:44, 20:44] = True
+    pale = np.where(hole[..., None], 0.5 + (picture - 0.5) / 2, picture)
+    assert hole_band_wasserstein(pale, hole, 1) > 3 * hole_band_wasserstein(picture, hole, 1)
