@@ -82,8 +82,8 @@ def hole_band_wasserstein(
     for band, missing in zip(bands, _hole_pyramid(hole, scales), strict=True):
         filled, known = (p.reshape(len(p), 3, -1) for p in _filled_and_known(band, missing))
         mean, deviation = known.mean((0, 2), keepdims=True), known.std((0, 2), keepdims=True) + 1e-6
-        scaled = (((p - mean) / deviation).reshape(len(p), -1) for p in (filled, known))
-        distances.append(_sliced(*scaled, projections, seed))
+        a, b = (((p - mean) / deviation).reshape(len(p), -1) for p in (filled, known))
+        distances.append(_sliced(a, b, projections, seed))
     return float(np.mean(distances))
 
 

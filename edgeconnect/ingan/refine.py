@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from edgeconnect.descent import descend
 from edgeconnect.generators import smooth_fill
 from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
-from edgeconnect.patch_similarity import hole_coherence, hole_sliced_wasserstein
+from edgeconnect.patch_similarity import hole_band_wasserstein, hole_coherence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -219,11 +219,11 @@ def refine(
 
 
 def patch_measures(picture: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float, float]:
-    """(coherence, sliced Wasserstein distance) of a filled hole's 7x7 patches, 0 best; at one scale, fast.
+    """(coherence, distribution distance by frequency) of a filled hole's 7x7 patches, 0 best; fast.
 
     picture (H,W,3) in [0,1], hole (H,W).
     """
-    return hole_coherence(picture, hole, 1), hole_sliced_wasserstein(picture, hole, 2, projections=16)
+    return hole_coherence(picture, hole, 1), hole_band_wasserstein(picture, hole, 2, projections=16)
 
 
 def _pair(example: Example, picture: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
