@@ -138,3 +138,12 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_every_option_says_what_it_is() -> None:
     assert all(field.description for name, field in TrainConfig.model_fields.items() if name != "stage")
+
+
+@pytest.mark.parametrize("stage", ["edge", "inpaint", "joint"])
+def test_the_recipes_are_complete_but_for_what_is_the_users(stage: str, tmp_path: Path) -> None:
+    recipe = Path(__file__).parent.parent / "data" / "recipes" / f"{stage}.yaml"
+    config = make_config({"stage": stage, "photos": tmp_path, "run": tmp_path / "run"}, recipe)
+    assert config.hole_ratio == (0.02, 0.6)
+    with pytest.raises(InputError, match="photos: .* run: "):
+        make_config({"stage": stage}, recipe)

@@ -30,8 +30,8 @@ DEEP_PX = 4  # a hole this deep is shallow enough to start from its rim
 ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones (and from a start)
 TEXTURE_WINDOW_PX = 15
 TEXTURE_WEIGHT = 7.0  # a difference of texture counts so many times one of colour (Newson: sqrt(50))
-SHARPNESS = 8.0  # how much more a good match's vote counts (Wexler: 1, which washes fine texture out)
-ALPHA = 0.5  # how freely patches may be used again; less: more variety (Granot et al.: 0.005 in their units)
+SHARPNESS = 2.0  # how much more a good match's vote counts (Wexler: 1)
+ALPHA = 5.0  # how freely patches may be used again; less: more variety, and more seams (Granot et al., their units: 0.005)
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 
 
