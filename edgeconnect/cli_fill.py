@@ -37,9 +37,12 @@ def add_fill(uses: Any) -> None:
         help="where the structure comes from: the photo's patches or the EdgeConnect networks [patches]",
     )
     fill.add_argument(
-        "--cautious",
-        action="store_true",
-        help="fade patches that are only a guess: paler, nearer to the truth on average",
+        "--fade",
+        type=_share,
+        default=0.35,
+        metavar="SHARE",
+        help="fade patches that are only a guess, by at most so much: more is paler, nearer to the truth on "
+        "average, 0 keeps all texture [%(default)s]",
     )
     fill.add_argument("--weights", metavar="NAME|PATH", help="of --start edgeconnect [default]")
     fill.add_argument(
@@ -62,6 +65,16 @@ def _budget(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
+    return share
+
+
 def _fill(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
@@ -75,7 +88,7 @@ def _fill(options: argparse.Namespace) -> int:
         options.budget,
         iterations=options.iterations,
         start=_start(options),
-        cautious=options.cautious,
+        fade=options.fade,
         seed=options.seed,
         device=options.device,
         watch=show,

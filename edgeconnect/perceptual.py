@@ -66,19 +66,27 @@ class VggDistance:
 
     def __init__(self, file: Path | str, device: torch.device | str = "cpu") -> None:
         self.file = Path(file)
-        self._extractor = load_features(self.file).to(device)
+        self._extractor = load_features(self.file).to(device).to(memory_format=torch.channels_last)
+        self._last: tuple[Tensor, list[Tensor]] | None = None
         self._device = device
         if not set(self.TAPS) <= set(offered := self._extractor.perceptual_taps):
             raise InputError(f"{file}: expected VGG-19 with {', '.join(self.TAPS)}, got {', '.join(offered)}")
 
     @torch.inference_mode()
     def __call__(self, a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; mask (N,1,H,W), 1 = hole."""
+        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; mask (N,1,H,W), 1 = hole.
+
+        The features of `a` are kept for the next call: many results of one photo are scored one by one.
+        """
         hole = None if mask is None else mask.to(self._device)
-        return perceptual_l1(self._features, a.to(self._device), b.to(self._device), hole).cpu()
+        if self._last is None or not torch.equal(self._last[0], a):
+            self._last = a.clone(), self._features(a)
+        return _l1(self._last[1], self._features(b), hole).cpu()
 
     def _features(self, batch: Tensor) -> list[Tensor]:
-        found = self._extractor(batch, self.TAPS)
+        found = self._extractor(
+            batch.to(self._device).contiguous(memory_format=torch.channels_last), self.TAPS
+        )
         return [found[tap] for tap in self.TAPS]
 
 
@@ -91,9 +99,14 @@ def perceptual_l1(
     With a mask (N,1,H,W), 1 = hole, each place of a map counts by the share of hole in the pixels it stands
     for. Errors: a mask without a hole.
     """
+    return _l1(features(a), features(b), mask)
+
+
+def _l1(a: Sequence[Tensor], b: Sequence[Tensor], mask: Tensor | None) -> Tensor:
+    """`perceptual_l1` of feature maps."""
     if mask is not None and not mask.flatten(1).any(dim=1).all():
         raise InputError("the mask has no hole, so there is no pixel to score")
-    pairs = zip(features(a), features(b), strict=True)
+    pairs = zip(a, b, strict=True)
     return torch.stack([_mean((x - y).abs().mean(dim=1, keepdim=True), mask) for x, y in pairs]).sum(dim=0)
 
 

@@ -29,6 +29,7 @@ from eval.pairing import Case, cases, plan
 from eval.report import write_report
 from eval.tables import json_line, write_json_lines
 
+_KEPT_EVERY = 200  # scores: a killed run loses at most so many
 Row = dict[str, Any]
 
 
@@ -57,14 +58,14 @@ class Scores:
             file.write(json_line(row))
 
     def complete(self, measure: Measure, out: Path) -> None:
-        """Score what was kept before this measure was asked for, from the files."""
-        lacking = [row for row in self.rows if measure.key not in row]
-        for row in tqdm(lacking, desc=measure.heading, unit="photo", disable=not lacking):
+        """Score what was kept before this measure was asked for, from the files; all of a photo in a row."""
+        lacking = sorted((row for row in self.rows if measure.key not in row), key=lambda row: row["name"])
+        for number, row in enumerate(tqdm(lacking, desc=measure.heading, disable=not lacking), start=1):
             truth, mask = _inputs(row["name"], out)
             result = read_rgb(out / "results" / row["inpainter"] / f"{row['name']}.png")
             row[measure.key] = measure.of(truth, result, mask)
-        if lacking:
-            write_json_lines(self._path, self.rows)
+            if number % _KEPT_EVERY == 0 or number == len(lacking):
+                write_json_lines(self._path, self.rows)
 
 
 def run(entrant: Entrant, found: Sequence[Case], out: Path, scores: Scores) -> None:

@@ -145,5 +145,5 @@ def test_the_recipes_are_complete_but_for_what_is_the_users(stage: str, tmp_path
     recipe = Path(__file__).parent.parent / "data" / "recipes" / f"{stage}.yaml"
     config = make_config({"stage": stage, "photos": tmp_path, "run": tmp_path / "run"}, recipe)
     assert config.hole_ratio == (0.02, 0.6)
-    with pytest.raises(InputError, match="photos: .* run: "):
+    with pytest.raises(InputError, match=r"photos: .* run: "):
         make_config({"stage": stage}, recipe)

@@ -128,13 +128,29 @@ def test_previews_move_towards_the_smooth_fill_as_far_as_the_synthetic_hole_says
     def previews(offset: float) -> list[Example]:
         return [Example(slope, slope + offset * hole, hole, holes[0]) for hole in holes]
 
-    wrong, right = hedged(previews(0.5), most=0.5), hedged(previews(0.0))
-    # a smooth fill of a slope is the slope itself: a wrong preview goes there as far as it may
+    smooth = [slope, slope]
+    wrong, right = hedged(previews(0.5), smooth, 0.5), hedged(previews(0.0), smooth, 0.5)
+    # a wrong preview goes to the smooth fill as far as it may
     assert float((wrong[0].preview - slope).max()) == pytest.approx(0.25, abs=0.02)
     torch.testing.assert_close(right[0].preview, slope, atol=0.02, rtol=0)
-    assert torch.equal(hedged(previews(0.5)[:1])[0].preview, previews(0.5)[0].preview)
+    assert torch.equal(hedged(previews(0.5)[:1], smooth[:1], 0.5)[0].preview, previews(0.5)[0].preview)
     known = holes[0].expand(-1, 3, -1, -1) == 0
     assert torch.equal(wrong[0].preview[known], slope[known])
+
+
+def test_a_fill_is_faded_unless_told_otherwise_and_towards_the_start_if_there_is_one(photo, mask):
+    """One iteration of the game changes nothing that is kept, so what differs is the fading."""
+
+    def knowing(hidden, hole):
+        return np.where(hole[..., None], photo, hidden)
+
+    def off(**options):
+        filled = InGAN(iterations=1, **options)(photo, mask)
+        np.testing.assert_array_equal(filled[~mask], photo[~mask])
+        return np.abs(filled[mask].astype(float) - photo[mask]).mean()
+
+    assert off() != off(fade=0)
+    assert off(fade=1, start=knowing) < 0.5 * off(fade=0, start=knowing)
 
 
 def test_the_first_picture_of_the_refinement_is_the_preview():
@@ -216,6 +232,8 @@ def test_the_command_fills_a_photo_and_shows_its_progress(photo, tmp_path, capsy
         (["--out", "x.png"], 1, "expected a hole"),
         (["--box", "0,0,400,400", "--out", "x.png"], 1, "photo.png: expected a known patch"),
         (["--box", "0,0,9,9", "--budget", "soon", "--out", "x.png"], 2, "expected a time such as 20s"),
+        (["--box", "0,0,9,9", "--fade", "2", "--out", "x.png"], 2, "expected a share from 0 to 1, got '2'"),
+        (["--box", "0,0,9,9", "--fade", "x", "--out", "x.png"], 2, "expected a share from 0 to 1, got 'x'"),
     ],
 )
 def test_wrong_commands_end_in_one_sentence(photo, tmp_path, monkeypatch, capsys, arguments, code, message):

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
+from edgeconnect.generators import smooth_fill
 from edgeconnect.ingan.patch_fill import patch_fill
 from edgeconnect.ingan.patches import PATCH_PX, touching
 from edgeconnect.ingan.refine import Example, Settings, hedged, refine
@@ -37,6 +38,7 @@ LEAST_PX = 16  # sides of a photo with room for D's patches
 LEAST_REFINEMENT_SECONDS = 10  # less is not worth setting up
 SYNTHETIC_HOLES, SYNTHETIC_PX = 2, 64  # how many, and the longest side of one
 BUDGET_SECONDS = 120.0
+FADE = 0.35
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -56,9 +58,10 @@ class InGAN:
     budget_seconds: time for the whole photo; patch matching takes what it needs (seconds), refinement the
     rest. iterations: of refinement, instead of the time that is left; the result then depends on the seed
     alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
-    EdgeConnect.load()). cautious: fade patches towards a smooth fill as far as synthetic holes say that
-    they only guess (`refine.hedged`): paler, and nearer to the truth on average. watch is called with a
-    Progress and may raise to end the fill.
+    EdgeConnect.load()). fade: the most that the fill may be moved towards a smooth one (or the start's), 0 to
+    1; how far it is, synthetic holes say (`refine.hedged`): not at all where patches continue the photo
+    well, all of it where they only guess. More is paler and nearer to the truth on average. watch is called
+    with a Progress and may raise to end the fill.
     """
 
     def __init__(
@@ -67,14 +70,14 @@ class InGAN:
         *,
         iterations: int | None = None,
         start: Inpainter | None = None,
-        cautious: bool = False,
+        fade: float = FADE,
         seed: int = 0,
         device: str = "auto",
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         keep_memory()
         self.budget_seconds, self.iterations, self.start = budget_seconds, iterations, start
-        self.cautious, self.seed, self.device, self.watch = cautious, seed, choose_device(device), watch
+        self.fade, self.seed, self.device, self.watch = fade, seed, choose_device(device), watch
 
     def __call__(self, photo: Pixels, mask: Mask) -> Pixels:
         """photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo.
@@ -103,13 +106,8 @@ class _Fill:
 
     def preview(self, group: Box) -> Tensor:
         """The group's window filled by patch matching, (h,w,3) in [0,1]; the result shows each scale."""
-        window = self._window(group)
-        photo, hole = self._cut(window)
-        start = None
-        if self.settings.start is not None:
-            filled = self.settings.start(self.photo[window.slices], self.mask[window.slices])
-            start = _unit(filled).to(photo)
-        return patch_fill(photo, hole, start, watch=lambda picture: self._show("patches", group, picture))
+        photo, hole = self._cut(self._window(group))
+        return self._matched(photo, hole, None, lambda picture: self._show("patches", group, picture))
 
     def refine(self, group: Box, preview: Tensor) -> None:
         """Refine the group's preview for its share (by hole pixels) of the time that is left."""
@@ -126,9 +124,8 @@ class _Fill:
             self.settings.watch(self._progress("refinement"))
             return self.seconds() < ends if most is None else iteration < most
 
-        examples = self._examples(preview, hole, SYNTHETIC_HOLES if most else self._affordable(ends))
         best = refine(
-            hedged(examples) if self.settings.cautious else examples,
+            self._examples(preview, hole, SYNTHETIC_HOLES if most else self._affordable(ends)),
             for_budget(self.settings.budget_seconds),
             self.settings.seed,
             go_on,
@@ -137,20 +134,39 @@ class _Fill:
         self._show("refinement", group, _unit_picture(best))
 
     def _examples(self, preview: Tensor, hole: Tensor, synthetic: int) -> list[Example]:
-        """The real hole, and windows with a piece of it punched elsewhere and filled like it.
+        """The real hole, and windows with a piece of it punched elsewhere and filled like it; all faded.
 
         The photo has the preview in its hole: not even batch norm's statistics may know what was there.
         """
         examples = [_example(preview, preview, hole, hole)]
+        smooth = [self._smooth(preview, hole)]
         for elsewhere in _elsewhere(hole, synthetic, self.settings.seed):
-            filled = patch_fill(
-                preview,
-                elsewhere,
-                avoid=hole,
-                watch=lambda _: self.settings.watch(self._progress("refinement")),
+            filled = self._matched(
+                preview, elsewhere, hole, lambda _: self.settings.watch(self._progress("refinement"))
             )
             examples.append(_example(preview, filled, elsewhere, hole))
-        return examples
+            smooth.append(self._smooth(preview, hole | elsewhere))
+        return hedged(examples, smooth, self.settings.fade) if self.settings.fade else examples
+
+    def _matched(
+        self, photo: Tensor, hole: Tensor, avoid: Tensor | None, watch: Callable[[Tensor], None]
+    ) -> Tensor:
+        """A window (h,w,3) in [0,1] filled by patch matching, with the given start's structure if any."""
+        start = None if self.settings.start is None else self._started(photo, hole)
+        return patch_fill(photo, hole, start, avoid, watch)
+
+    def _started(self, photo: Tensor, hole: Tensor) -> Tensor:
+        """What the given start makes of a window."""
+        assert self.settings.start is not None
+        top = np.iinfo(self.photo.dtype).max
+        pixels = np.rint(photo.cpu().numpy() * top).astype(self.photo.dtype)
+        return _unit(self.settings.start(pixels, hole.cpu().numpy())).to(photo)
+
+    def _smooth(self, photo: Tensor, hole: Tensor) -> Tensor:
+        """What to fade to, (1,3,h,w) in [-1,1]: the given start's fill, else the rim's continuation."""
+        if self.settings.start is not None:
+            return _signed(self._started(photo, hole))
+        return smooth_fill(_signed(photo), hole[None, None].to(photo)).clamp(-1, 1)
 
     def _affordable(self, ends: float) -> int:
         """How many synthetic holes leave half of the time to the game; each costs at most one preview."""
@@ -224,8 +240,12 @@ def _elsewhere(hole: Tensor, count: int, seed: int) -> list[Tensor]:
 
 
 def _example(photo: Tensor, preview: Tensor, hole: Tensor, unknown: Tensor) -> Example:
-    pictures = (2 * x.permute(2, 0, 1)[None] - 1 for x in (photo, preview))
-    return Example(*pictures, *(m[None, None].to(photo) for m in (hole, unknown)))
+    return Example(_signed(photo), _signed(preview), *(m[None, None].to(photo) for m in (hole, unknown)))
+
+
+def _signed(picture: Tensor) -> Tensor:
+    """(h,w,3) in [0,1] -> (1,3,h,w) in [-1,1]."""
+    return 2 * picture.permute(2, 0, 1)[None] - 1
 
 
 def _unit_picture(picture: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all fine
 TEXTURE_WINDOW_PX = 15
 TEXTURE_WEIGHT = 7.0  # a difference of texture counts so many times one of colour (Newson: sqrt(50))
 SHARPNESS = 2.0  # how much more a good match's vote counts (Wexler: 1)
-ALPHA = 5.0  # how freely patches may be used again; less: more variety, and more seams (Granot et al., their units: 0.005)
+ALPHA = 5.0  # how freely patches may be used again; less: more variety and seams (Granot et al., section 3)
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 
 

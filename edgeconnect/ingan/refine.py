@@ -17,7 +17,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgeconnect.descent import descend
-from edgeconnect.generators import smooth_fill
 from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
 from edgeconnect.patch_similarity import hole_band_wasserstein, hole_coherence
 
@@ -59,14 +58,13 @@ class Example:
     unknown: Tensor
 
 
-def hedged(examples: Sequence[Example], most: float = 0.5) -> list[Example]:
-    """The examples with their previews moved towards the smooth continuation of the rim, as far as pays.
+def hedged(examples: Sequence[Example], smooth: Sequence[Tensor], most: float) -> list[Example]:
+    """The examples with their previews moved towards a `smooth` fill of each, as far as pays.
 
     The share of the smooth fill, at most `most`, is what brings the synthetic holes nearest to their truth
     in least squares: nothing where patches continue the photo well, much where they only guess. Without
     synthetic holes nothing is known about that, and nothing changes.
     """
-    smooth = [smooth_fill(e.preview, torch.maximum(e.hole, e.unknown)).clamp(-1, 1) for e in examples]
     along = across = 0.0
     for example, fill in zip(examples[1:], smooth[1:], strict=True):
         way, target = fill - example.preview, example.hole * (1 - example.unknown)
