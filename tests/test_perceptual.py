@@ -107,3 +107,11 @@ def test_a_vgg_without_the_layers_is_refused(tmp_path):
         InputError, match="expected VGG-19 with relu1_1, relu2_1, relu3_1, got relu1_1, relu2_1"
     ):
         VggDistance(path)
+
+
+def test_kept_features_are_of_the_photo_at_hand(pair, tmp_path):
+    distance, (a, b) = VggDistance(write_vgg19(tmp_path / "vgg.pth")), pair
+    first, again, other = distance(a, b), distance(a, b.flip(-1)), distance(b, a.flip(-1))
+    fresh = VggDistance(tmp_path / "vgg.pth")
+    assert torch.equal(first, fresh(a, b)) and torch.equal(again, fresh(a, b.flip(-1)))
+    assert torch.equal(other, fresh(b, a.flip(-1))) and fresh(a, a).tolist() == [0, 0]
