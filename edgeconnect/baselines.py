@@ -184,7 +184,8 @@ def _single(kind: str, name: str, value: str, device: str) -> Entrant:
     else:
         inpainter = InGAN(parse_seconds(value) if value else BUDGET_SECONDS, device=device)
     sources = Path(__file__).parent / "ingan"
-    origin = f"{content_hash(sorted(sources.glob('*.py')), sources)}, {inpainter.budget_seconds:g} s"
+    code, networks = content_hash(sorted(sources.glob("*.py")), sources), file_hash(find_weights())
+    origin = f"{code}, {networks}, {inpainter.budget_seconds:g} s"
     return Entrant(
         name or kind, origin, lambda: lambda photo, mask: np.asarray(inpainter(photo, mask), np.uint8)
     )

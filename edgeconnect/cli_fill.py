@@ -39,12 +39,12 @@ def add_fill(uses: Any) -> None:
     fill.add_argument(
         "--fade",
         type=_share,
-        default=0.35,
+        default=0.45,
         metavar="SHARE",
-        help="fade patches that are only a guess, by at most so much: more is paler, nearer to the truth on "
-        "average, 0 keeps all texture [%(default)s]",
+        help="fade patches that are only a guess into the networks' fill, by at most so much: more is paler, "
+        "nearer to the truth on average; 0 uses the photo alone [%(default)s]",
     )
-    fill.add_argument("--weights", metavar="NAME|PATH", help="of --start edgeconnect [default]")
+    fill.add_argument("--weights", metavar="NAME|PATH", help="of the EdgeConnect networks [default]")
     fill.add_argument(
         "--progress", type=Path, metavar="FILE.png", help="keep the picture so far in this file"
     )
@@ -80,14 +80,19 @@ def _fill(options: argparse.Namespace) -> int:
 
     from edgeconnect import files
     from edgeconnect.ingan.fill import InGAN
+    from edgeconnect.inpaint import EdgeConnect
 
     masking = checked_masking(options)
     jobs = files.plan(options.photo, options.out, mask=options.mask)
     show = _Show(options.progress)
+    networks = None
+    if options.fade or options.start == "edgeconnect":
+        networks = EdgeConnect.load(options.weights, device=options.device)
     inpainter = InGAN(
         options.budget,
         iterations=options.iterations,
-        start=_start(options),
+        start=networks if options.start == "edgeconnect" else None,
+        safe=networks,
         fade=options.fade,
         seed=options.seed,
         device=options.device,
@@ -100,14 +105,6 @@ def _fill(options: argparse.Namespace) -> int:
             tqdm.write(note, file=sys.stderr)
     print(options.out if len(jobs) > 1 else jobs[0].out)
     return 0
-
-
-def _start(options: argparse.Namespace) -> Any:
-    if options.start == "patches":
-        return None
-    from edgeconnect.inpaint import EdgeConnect
-
-    return EdgeConnect.load(options.weights, device=options.device)
 
 
 class _Show:

@@ -57,7 +57,7 @@ ARROWS = {
     "ingan.patches": "",
     "ingan.patch_fill": "generators ingan.patches",
     "ingan.refine": "descent ingan.networks patch_similarity",
-    "ingan.fill": "generators ingan.patch_fill ingan.patches ingan.refine memory regions runtime",
+    "ingan.fill": "inpaint ingan.patch_fill ingan.patches ingan.refine memory regions runtime",
     "ingan.config": "config",
     "ingan.transforms": "",
     "ingan.networks": "networks",

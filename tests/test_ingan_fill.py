@@ -138,7 +138,7 @@ def test_previews_move_towards_the_smooth_fill_as_far_as_the_synthetic_hole_says
     assert torch.equal(wrong[0].preview[known], slope[known])
 
 
-def test_a_fill_is_faded_unless_told_otherwise_and_towards_the_start_if_there_is_one(photo, mask):
+def test_a_fill_is_faded_unless_told_otherwise_towards_another_inpainter(photo, mask):
     """One iteration of the game changes nothing that is kept, so what differs is the fading."""
 
     def knowing(hidden, hole):
@@ -150,7 +150,7 @@ def test_a_fill_is_faded_unless_told_otherwise_and_towards_the_start_if_there_is
         return np.abs(filled[mask].astype(float) - photo[mask]).mean()
 
     assert off() != off(fade=0)
-    assert off(fade=1, start=knowing) < 0.5 * off(fade=0, start=knowing)
+    assert off(fade=1, safe=knowing) < 0.5 * off(fade=0, safe=knowing)
 
 
 def test_the_first_picture_of_the_refinement_is_the_preview():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,10 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
-from edgeconnect.generators import smooth_fill
 from edgeconnect.ingan.patch_fill import patch_fill
 from edgeconnect.ingan.patches import PATCH_PX, touching
 from edgeconnect.ingan.refine import Example, Settings, hedged, refine
+from edgeconnect.inpaint import EdgeConnect
 from edgeconnect.memory import keep_memory
 from edgeconnect.regions import Box, hole_groups
 from edgeconnect.runtime import choose_device
@@ -38,7 +39,7 @@ LEAST_PX = 16  # sides of a photo with room for D's patches
 LEAST_REFINEMENT_SECONDS = 10  # less is not worth setting up
 SYNTHETIC_HOLES, SYNTHETIC_PX = 2, 64  # how many, and the longest side of one
 BUDGET_SECONDS = 120.0
-FADE = 0.35
+FADE = 0.45
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -58,10 +59,11 @@ class InGAN:
     budget_seconds: time for the whole photo; patch matching takes what it needs (seconds), refinement the
     rest. iterations: of refinement, instead of the time that is left; the result then depends on the seed
     alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
-    EdgeConnect.load()). fade: the most that the fill may be moved towards a smooth one (or the start's), 0 to
-    1; how far it is, synthetic holes say (`refine.hedged`): not at all where patches continue the photo
-    well, all of it where they only guess. More is paler and nearer to the truth on average. watch is called
-    with a Progress and may raise to end the fill.
+    EdgeConnect.load()). fade: the most that the fill may be moved towards that of `safe` (by default the
+    shipped networks), 0 to 1; how far it is, synthetic holes say (`refine.hedged`): not at all where patches
+    continue the photo well, all of it where they only guess. More is paler and nearer to the truth on
+    average; with 0 nothing but the photo is used. watch is called with a Progress and may raise to end the
+    fill.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class InGAN:
         *,
         iterations: int | None = None,
         start: Inpainter | None = None,
+        safe: Inpainter | None = None,
         fade: float = FADE,
         seed: int = 0,
         device: str = "auto",
@@ -77,7 +80,13 @@ class InGAN:
     ) -> None:
         keep_memory()
         self.budget_seconds, self.iterations, self.start = budget_seconds, iterations, start
-        self.fade, self.seed, self.device, self.watch = fade, seed, choose_device(device), watch
+        self._safe, self.fade, self.seed = safe, fade, seed
+        self.device, self.watch = choose_device(device), watch
+
+    @cached_property
+    def safe(self) -> Inpainter:
+        """What a fill fades to."""
+        return self._safe or EdgeConnect.load(device=str(self.device))
 
     def __call__(self, photo: Pixels, mask: Mask) -> Pixels:
         """photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo.
@@ -107,7 +116,8 @@ class _Fill:
     def preview(self, group: Box) -> Tensor:
         """The group's window filled by patch matching, (h,w,3) in [0,1]; the result shows each scale."""
         photo, hole = self._cut(self._window(group))
-        return self._matched(photo, hole, None, lambda picture: self._show("patches", group, picture))
+        start = None if self.settings.start is None else self._filled(self.settings.start, photo, hole)
+        return patch_fill(photo, hole, start, watch=lambda picture: self._show("patches", group, picture))
 
     def refine(self, group: Box, preview: Tensor) -> None:
         """Refine the group's preview for its share (by hole pixels) of the time that is left."""
@@ -139,34 +149,28 @@ class _Fill:
         The photo has the preview in its hole: not even batch norm's statistics may know what was there.
         """
         examples = [_example(preview, preview, hole, hole)]
-        smooth = [self._smooth(preview, hole)]
+        safe = [self._safe(preview, hole)]
         for elsewhere in _elsewhere(hole, synthetic, self.settings.seed):
-            filled = self._matched(
-                preview, elsewhere, hole, lambda _: self.settings.watch(self._progress("refinement"))
+            filled = patch_fill(
+                preview,
+                elsewhere,
+                avoid=hole,
+                watch=lambda _: self.settings.watch(self._progress("refinement")),
             )
             examples.append(_example(preview, filled, elsewhere, hole))
-            smooth.append(self._smooth(preview, hole | elsewhere))
-        return hedged(examples, smooth, self.settings.fade) if self.settings.fade else examples
+            safe.append(self._safe(preview, hole | elsewhere))
+        return hedged(examples, safe, self.settings.fade)
 
-    def _matched(
-        self, photo: Tensor, hole: Tensor, avoid: Tensor | None, watch: Callable[[Tensor], None]
-    ) -> Tensor:
-        """A window (h,w,3) in [0,1] filled by patch matching, with the given start's structure if any."""
-        start = None if self.settings.start is None else self._started(photo, hole)
-        return patch_fill(photo, hole, start, avoid, watch)
-
-    def _started(self, photo: Tensor, hole: Tensor) -> Tensor:
-        """What the given start makes of a window."""
-        assert self.settings.start is not None
+    def _filled(self, inpainter: Inpainter, photo: Tensor, hole: Tensor) -> Tensor:
+        """What another inpainter makes of a window."""
         top = np.iinfo(self.photo.dtype).max
         pixels = np.rint(photo.cpu().numpy() * top).astype(self.photo.dtype)
-        return _unit(self.settings.start(pixels, hole.cpu().numpy())).to(photo)
+        return _unit(inpainter(pixels, hole.cpu().numpy())).to(photo)
 
-    def _smooth(self, photo: Tensor, hole: Tensor) -> Tensor:
-        """What to fade to, (1,3,h,w) in [-1,1]: the given start's fill, else the rim's continuation."""
-        if self.settings.start is not None:
-            return _signed(self._started(photo, hole))
-        return smooth_fill(_signed(photo), hole[None, None].to(photo)).clamp(-1, 1)
+    def _safe(self, photo: Tensor, hole: Tensor) -> Tensor:
+        """What to fade to, (1,3,h,w) in [-1,1]."""
+        settings = self.settings
+        return _signed(self._filled(settings.safe, photo, hole) if settings.fade else photo)
 
     def _affordable(self, ends: float) -> int:
         """How many synthetic holes leave half of the time to the game; each costs at most one preview."""

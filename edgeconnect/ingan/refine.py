@@ -58,20 +58,20 @@ class Example:
     unknown: Tensor
 
 
-def hedged(examples: Sequence[Example], smooth: Sequence[Tensor], most: float) -> list[Example]:
-    """The examples with their previews moved towards a `smooth` fill of each, as far as pays.
+def hedged(examples: Sequence[Example], safe: Sequence[Tensor], most: float) -> list[Example]:
+    """The examples with their previews moved towards a `safe` fill of each, as far as pays.
 
-    The share of the smooth fill, at most `most`, is what brings the synthetic holes nearest to their truth
+    The share of the safe fill, at most `most`, is what brings the synthetic holes nearest to their truth
     in least squares: nothing where patches continue the photo well, much where they only guess. Without
     synthetic holes nothing is known about that, and nothing changes.
     """
     along = across = 0.0
-    for example, fill in zip(examples[1:], smooth[1:], strict=True):
+    for example, fill in zip(examples[1:], safe[1:], strict=True):
         way, target = fill - example.preview, example.hole * (1 - example.unknown)
         along += float((way * (example.photo - example.preview) * target).sum())
         across += float((way.square() * target).sum())
     share = min(max(along / max(across, 1e-9), 0.0), most)
-    moved = (e.preview + share * (s - e.preview) * e.hole for e, s in zip(examples, smooth, strict=True))
+    moved = (e.preview + share * (s - e.preview) * e.hole for e, s in zip(examples, safe, strict=True))
     return [replace(e, preview=p) for e, p in zip(examples, moved, strict=True)]
 
 

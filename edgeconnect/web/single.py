@@ -60,7 +60,11 @@ class Single:
         photo = verbs.filled(self.desk, fields, task) if has_start else task.photo.rgb
         watcher = _Watcher(task, self.show)
         ingan = InGAN(
-            seconds, start=_as_it_is if has_start else None, device=self.desk.models.device, watch=watcher
+            seconds,
+            start=_as_it_is if has_start else None,
+            safe=self.desk.models.get(fields.text("weights")),
+            device=self.desk.models.device,
+            watch=watcher,
         )
         try:
             with _Checking(self.check):
