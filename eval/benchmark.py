@@ -172,6 +172,7 @@ def _extra(arguments: argparse.Namespace) -> list[Measure]:
     """The measures that were asked for besides the standard ones."""
     device = arguments.device
     found = [measures.vgg_l1(arguments.features, device)] if arguments.features else []
+    found += measures.PATCHES if arguments.patches else ()
     return found + (
         [measures.lpips(arguments.lpips, arguments.lpips_trunk, device)] if arguments.lpips else []
     )
@@ -212,6 +213,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
     parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
+    parser.add_argument(
+        "--patches",
+        action="store_true",
+        help="add patch coherence and distribution: is it the photo's stuff?",
+    )
     parser.add_argument("--lpips", choices=("alex", "vgg", "squeeze"), help="add LPIPS on this trunk")
     parser.add_argument("--lpips-trunk", type=Path, metavar="FILE", help="torchvision's weights of the trunk")
     parser.add_argument("--fid", action="store_true", help="add FID")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeconnect.metrics import score_pair
+from edgeconnect.patch_similarity import hole_band_wasserstein, hole_coherence
 from edgeconnect.provenance import file_hash
 
 if TYPE_CHECKING:
@@ -50,6 +51,23 @@ STANDARD = tuple(
 )
 HOLE = STANDARD[:2]
 VGG_L1 = "hole/vgg_l1"
+
+
+PATCHES = (
+    Measure(
+        "patches/coherence",
+        "patch coherence",
+        False,
+        lambda truth, result, mask: hole_coherence(result, mask),
+    ),
+    Measure(
+        "patches/band_wasserstein",
+        "patch distribution",
+        False,
+        lambda truth, result, mask: hole_band_wasserstein(result, mask),
+    ),
+)
+"""Whether the filled hole is made of the photo's own patches; the truth is not looked at."""
 
 
 def vgg_l1(file: Path, device: str) -> Measure:

@@ -15,6 +15,7 @@ from edgeconnect.fid import InceptionFeatures, Statistics, frechet_distance
 from edgeconnect.images import list_images, read_raw, read_rgb, write_png
 from edgeconnect.masks import boxes, touches_border
 from edgeconnect.metrics import score_pair
+from edgeconnect.patch_similarity import hole_band_wasserstein, hole_coherence
 from edgeconnect.perceptual import Lpips, VggDistance
 from eval import benchmark
 from eval.benchmark import Scores
@@ -163,6 +164,18 @@ def test_distances_of_networks_can_be_added_to_results_that_are_there(folders):
         assert row[of_vgg] == pytest.approx(VggDistance(vgg)(truth, result, mask[None, None]).item())
         assert row[of_lpips] == pytest.approx(Lpips("squeeze", trunk)(truth, result).item())
     assert "| LPIPS squeeze " in (folders / "out" / "results.md").read_text()
+
+
+def test_patch_measures_can_be_added(folders):
+    for path in sorted((folders / "masks").iterdir())[1:]:
+        path.unlink()
+    first, rows = run(folders), run(folders, "--patches")
+    assert set(rows[0]) - set(first[0]) == {"patches/coherence", "patches/band_wasserstein"}
+    files = [folders / "out" / x / f"{rows[0]['name']}.png" for x in ("results/telea", "inputs/masks")]
+    result, mask = read_rgb(files[0]), read_raw(files[1]) > 0
+    assert rows[0]["patches/coherence"] == pytest.approx(hole_coherence(result, mask))
+    assert rows[0]["patches/band_wasserstein"] == pytest.approx(hole_band_wasserstein(result, mask))
+    assert "| patch coherence " in (folders / "out" / "results.md").read_text()
 
 
 def test_fid_is_that_of_the_folders(folders, made_up_inception):
