@@ -40,9 +40,9 @@ class Settings:
     scales: int = 3
     lr: float = 2e-4
     l1: float = 5.0  # against LSGAN's at most 1 (InGAN's lambda is 0.1 for a whole picture)
-    reach: float = 0.5  # the most that a pixel may leave the preview, of 2 (pixels are in [-1,1])
+    reach: float = 0.12  # the most that a pixel may leave the preview, of 2 (pixels are in [-1,1])
     noise: float = 0.02
-    check_every: int = 50  # iterations between two looks at the whole hole
+    check_every: int = 25  # iterations between two looks at the whole hole
 
 
 @dataclass(frozen=True)
