@@ -39,10 +39,10 @@ def add_fill(uses: Any) -> None:
     fill.add_argument(
         "--fade",
         type=_share,
-        default=0.45,
+        default=0.15,
         metavar="SHARE",
-        help="fade patches that are only a guess into the networks' fill, by at most so much: more is paler, "
-        "nearer to the truth on average; 0 uses the photo alone [%(default)s]",
+        help="where patches are only a guess, colours and coarse shapes come from the networks, and fine "
+        "detail fades into theirs by at most so much: more is paler; 0 uses the photo alone [%(default)s]",
     )
     fill.add_argument("--weights", metavar="NAME|PATH", help="of the EdgeConnect networks [default]")
     fill.add_argument(

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 CONTEXT_PX = 96  # least surroundings of a hole that it is filled from, and its own longer side where more
 LEAST_PX = 16  # sides of a photo with room for D's patches
 LEAST_REFINEMENT_SECONDS = 10  # less is not worth setting up
-SYNTHETIC_HOLES, SYNTHETIC_PX = 2, 64  # how many, and the longest side of one
+SYNTHETIC_HOLES, SYNTHETIC_PX = 3, 64  # how many, and the longest side of one
 BUDGET_SECONDS = 120.0
-FADE = 0.45
+FADE = 0.15
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -59,10 +59,10 @@ class InGAN:
     budget_seconds: time for the whole photo; patch matching takes what it needs (seconds), refinement the
     rest. iterations: of refinement, instead of the time that is left; the result then depends on the seed
     alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
-    EdgeConnect.load()). fade: the most that the fill may be moved towards that of `safe` (by default the
-    shipped networks), 0 to 1; how far it is, synthetic holes say (`refine.hedged`): not at all where patches
-    continue the photo well, all of it where they only guess. More is paler and nearer to the truth on
-    average; with 0 nothing but the photo is used. watch is called with a Progress and may raise to end the
+    EdgeConnect.load()). safe: an inpainter (by default the shipped networks) whose fill gives the colours and
+    coarse shapes where patches only guess, as holes punched elsewhere tell (`refine.hedged`). fade: the most
+    that fine detail follows it too, 0 to 1: more is paler and nearer to the truth on average; with 0 nothing
+    but the photo is used, coarse or fine. watch is called with a Progress and may raise to end the
     fill.
     """
 

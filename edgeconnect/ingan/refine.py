@@ -3,18 +3,20 @@
 G starts from the preview of patch matching and adds what makes the patches in and across the hole pass for
 the photo's own. D's real patches never see the hole. Synthetic holes of the same shape, punched into the
 known part and previewed alike, give G a true target (L1) besides, and say how far previews can be trusted.
-The state whose patches are nearest to the known ones is kept; the preview itself competes, so refinement
-never makes that measure worse.
+The state whose patches are nearest to the known ones, and which is nearest to the truth in a synthetic hole
+that G was not trained on, is kept; the preview itself competes, so refinement never makes that measure worse.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.transforms.functional import gaussian_blur
 
 from edgeconnect.descent import descend
 from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+COARSE_SIGMA_PX, COARSE_MOST = 2.0, 0.75
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Settings:
     reach: float = 0.12  # the most that a pixel may leave the preview, of 2 (pixels are in [-1,1])
     noise: float = 0.02
     check_every: int = 25  # iterations between two looks at the whole hole
+    patience: int = 200  # iterations without a better one after which the game is over
 
 
 @dataclass(frozen=True)
@@ -61,18 +66,33 @@ class Example:
 def hedged(examples: Sequence[Example], safe: Sequence[Tensor], most: float) -> list[Example]:
     """The examples with their previews moved towards a `safe` fill of each, as far as pays.
 
-    The share of the safe fill, at most `most`, is what brings the synthetic holes nearest to their truth
-    in least squares: nothing where patches continue the photo well, much where they only guess. Without
-    synthetic holes nothing is known about that, and nothing changes.
+    What a blur of `COARSE_SIGMA_PX` keeps and what it takes away move by shares of their own, those that
+    bring the synthetic holes nearest to their truth in least squares: nothing where patches continue the
+    photo well, most where they only guess. `COARSE_MOST` and `most` are the most: beyond, a fill is nearer to
+    the truth still, and made less and less of the photo's own patches; without fine detail it is pale.
+    Without synthetic holes nothing is known and nothing changes.
     """
-    along = across = 0.0
-    for example, fill in zip(examples[1:], safe[1:], strict=True):
-        way, target = fill - example.preview, example.hole * (1 - example.unknown)
-        along += float((way * (example.photo - example.preview) * target).sum())
-        across += float((way.square() * target).sum())
-    share = min(max(along / max(across, 1e-9), 0.0), most)
-    moved = (e.preview + share * (s - e.preview) * e.hole for e, s in zip(examples, safe, strict=True))
-    return [replace(e, preview=p) for e, p in zip(examples, moved, strict=True)]
+    ways = [_bands((fill - e.preview) * e.hole) for e, fill in zip(examples, safe, strict=True)]
+    along, against = torch.zeros(2, dtype=torch.float64), torch.zeros(2, 2, dtype=torch.float64)
+    for example, way in zip(examples[1:], ways[1:], strict=True):
+        targets = (example.hole * (1 - example.unknown)).expand_as(example.photo) > 0
+        steps = way[:, targets].double().cpu()
+        along += steps @ (example.photo - example.preview)[targets].double().cpu()
+        against += steps @ steps.T
+    best = (torch.linalg.pinv(against) @ along).clamp(min=0).tolist()
+    coarse, fine = min(best[0], COARSE_MOST if most else 0), min(best[1], most)
+    moved = (e.preview + coarse * w[0] + fine * w[1] for e, w in zip(examples, ways, strict=True))
+    return [
+        replace(e, preview=torch.where(e.hole > 0, p, e.preview))
+        for e, p in zip(examples, moved, strict=True)
+    ]
+
+
+def _bands(change: Tensor) -> Tensor:
+    """(1,3,H,W) -> (2,1,3,H,W): what is coarser than a blur, what is finer."""
+    side = 2 * math.ceil(3 * COARSE_SIGMA_PX) + 1
+    coarse = gaussian_blur(change, [side, side], [COARSE_SIGMA_PX])
+    return torch.stack([coarse, change - coarse])
 
 
 class Refiner(nn.Module):
@@ -127,9 +147,8 @@ class Refinement:
         return {name: float(term.detach()) for name, term in (d_terms | g_terms).items()}
 
     @torch.no_grad()
-    def picture(self) -> Tensor:
-        """The real hole as G fills it now: (1,3,H,W) in [-1,1]."""
-        example = self.examples[0]
+    def picture(self, example: Example) -> Tensor:
+        """A hole as G fills it now: (1,3,H,W) in [-1,1]."""
         self.G.eval()
         y: Tensor = self.G(example.preview, example.hole)
         self.G.train()
@@ -146,8 +165,7 @@ class Refinement:
         """Patches that touch the hole should pass for real ones; synthetic holes have a true target."""
         fake = self.D(y, self._weights)
         L_adv = _mean((fake - 1).square(), self._sees(crop.hole))
-        L_l1 = _mean((y - crop.photo).abs().mean(1, keepdim=True), crop.hole * (1 - crop.unknown))
-        return {"adv": L_adv, "l1": L_l1}
+        return {"adv": L_adv, "l1": _off(crop, y)}
 
     def _sees(self, hole: Tensor) -> Tensor:
         """1 where D's output has the hole in sight at its coarsest scale, else 0: (N,1,h,w)."""
@@ -197,21 +215,28 @@ def refine(
 ) -> Tensor:
     """The best fill, (1,3,H,W) in [-1,1], of examples[0] while `go_on(iteration)`; the preview competes.
 
-    `watch` is shown each one that is better than those before. Best is what has the least sum
-    of `patch_measures`, each relative to the preview's.
+    `watch` is shown each one that is better than those before; after `settings.patience` iterations without
+    one the game ends. Best is what has the least sum of `patch_measures` and, where there are two synthetic
+    holes or more, the L1 distance of the last one to the truth, each relative to the preview's. That hole
+    judges alone: G is not trained on it.
     """
-    game = Refinement(examples, settings, seed)
-    best, preview = examples[0].preview, _pair(examples[0], examples[0].preview)
-    scale = patch_measures(*preview)
-    least = 2.0
-    while go_on(game.iteration):
+    real, judge = examples[0], examples[-1] if len(examples) > 2 else None
+    game = Refinement(examples[:-1] if judge else examples, settings, seed)
+
+    def measured(fill: Callable[[Example], Tensor]) -> tuple[Tensor, list[float]]:
+        picture = fill(real)
+        found = [*patch_measures(*_pair(real, picture))]
+        return picture, [*found, float(_off(judge, fill(judge)))] if judge else found
+
+    best, scale = measured(lambda example: example.preview)
+    least, since = float(len(scale)), 0
+    while go_on(game.iteration) and game.iteration < since + settings.patience:
         game.step()
         if game.iteration % settings.check_every == 0:
-            picture = game.picture()
-            measured = patch_measures(*_pair(examples[0], picture))
-            relative = sum(m / max(s, 1e-9) for m, s in zip(measured, scale, strict=True))
+            picture, found = measured(game.picture)
+            relative = sum(m / max(s, 1e-9) for m, s in zip(found, scale, strict=True))
             if relative < least:
-                least, best = relative, picture
+                best, least, since = picture, relative, game.iteration
                 watch(best)
     return best
 
@@ -232,6 +257,11 @@ def _pair(example: Example, picture: Tensor) -> tuple[NDArray[np.float32], NDArr
 def _joined(examples: Sequence[Example]) -> Example:
     names = ("photo", "preview", "hole", "unknown")
     return Example(*(torch.cat([getattr(e, name) for e in examples]) for name in names))
+
+
+def _off(example: Example, y: Tensor) -> Tensor:
+    """Mean L1 distance to the truth of what is filled and known."""
+    return _mean((y - example.photo).abs().mean(1, keepdim=True), example.hole * (1 - example.unknown))
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
