@@ -49,8 +49,10 @@ def _add_train(uses: Any, *, with_config: bool) -> None:
 
 
 def _add_retarget(uses: Any) -> None:
-    retarget = uses.add_parser("retarget", help="a trained photo at any size and shape, or through sizes")
-    retarget.add_argument("run", type=Path, metavar="RUN", help="folder of `single train`")
+    retarget = uses.add_parser("retarget", help="a photo at any size and shape, or through sizes")
+    retarget.add_argument(
+        "run", type=Path, metavar="PHOTO|RUN", help="a photo, or the folder of a `single train`"
+    )
     target = retarget.add_mutually_exclusive_group()
     target.add_argument("--size", type=_size, metavar="HxW", help="height and width in px")
     target.add_argument("--scale", type=_scale, metavar="SY,SX", help="of the height and width, or S of both")
@@ -63,6 +65,9 @@ def _add_retarget(uses: Any) -> None:
     )
     retarget.add_argument(
         "--frames", type=int, metavar="N", help="an animation to that size and shape and back (GIF, MP4)"
+    )
+    retarget.add_argument(
+        "--raw", action="store_true", help="as the generator draws it, not redrawn with the photo's patches"
     )
     retarget.add_argument("--photo", type=int, default=0, metavar="N", help="which of several photos [0]")
     retarget.add_argument("--out", type=Path, required=True, metavar="FILE|DIR", help="PNG unless named else")
@@ -144,13 +149,29 @@ def _retarget(options: argparse.Namespace) -> int:
         raise InputError(
             "expected a target: give --size HxW, --scale SY,SX, --trapezoid L,R or --outline MASK"
         )
-    model = Retargeter.load(options.run, device=options.device, precision=options.precision)
+    if not options.run.is_file():
+        model = Retargeter.load(options.run, device=options.device, precision=options.precision)
+    elif options.frames is not None or options.raw:
+        raise InputError(f"{options.run}: --frames and --raw need the folder of a `single train`, got a file")
+    else:
+        model = _untrained(options)
     if options.outline:
         _write_outline(options, model)
     else:
         _write_sized(options, model)
     print(options.out)
     return 0
+
+
+def _untrained(options: argparse.Namespace) -> Retargeter:
+    from edgeconnect import images
+    from edgeconnect.ingan.retarget import LEAST_PX, Retargeter
+
+    photo = images.read_rgb(options.run)
+    height, width = photo.shape[:2]
+    if min(height, width) < LEAST_PX:
+        raise InputError(f"{options.run}: expected {LEAST_PX} px or more on each side, got {width}x{height}")
+    return Retargeter.untrained(photo, device=options.device)
 
 
 def _write_sized(options: argparse.Namespace, model: Retargeter) -> None:
@@ -166,7 +187,7 @@ def _write_sized(options: argparse.Namespace, model: Retargeter) -> None:
         write_animation(options.out, pictures)
         _say(model.note(size, options.photo))
         return
-    rgb = model.retarget(size, shifts, options.photo)
+    rgb = model.retarget(size, shifts, options.photo, raw=options.raw)
     _say(model.note(size, options.photo))
     alpha = as_alpha(size, shifts) if options.trapezoid else None
     for note in images.write_photo(options.out, rgb, images.Photo(rgb, alpha)):
@@ -181,7 +202,7 @@ def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
     outline, notes = masks.repair(images.read_raw(options.outline), polarity="white")
     for note in notes:
         _say(f"{options.outline}: {note}")
-    rgba = model.in_outline(outline, options.photo)
+    rgba = model.in_outline(outline, options.photo, raw=options.raw)
     rgb = rgba[..., :3]
     for note in images.write_photo(options.out, rgb, images.Photo(rgb, rgba[..., 3])):
         _say(note)

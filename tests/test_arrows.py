@@ -64,7 +64,8 @@ ARROWS = {
     "ingan.stage": "ingan.networks ingan.transforms losses",
     "ingan.trainer": "descent ingan.config ingan.networks ingan.stage ingan.transforms runtime",
     "ingan.store": "checkpoint encoders images ingan.networks",
-    "ingan.retarget": "ingan.networks ingan.store ingan.transforms memory runs runtime",
+    "ingan.redraw": "ingan.patches",
+    "ingan.retarget": "ingan.networks ingan.redraw ingan.store ingan.transforms memory runs runtime",
     "ingan.animation": "checkpoint encoders images",
     "ingan.training": "checkpoint images ingan.config ingan.retarget ingan.store ingan.trainer "
     "ingan.transforms memory runs runtime stopping",

@@ -42,6 +42,43 @@ def test_a_photo_is_trained_on_and_retargeted(trained: Path, capsys: pytest.Capt
         assert capsys.readouterr().out.strip() == str(out)
 
 
+def test_a_photo_is_retargeted_without_training(tmp_path: Path) -> None:
+    photo = write_photos(tmp_path / "photos", count=1) / "photo_0.png"
+    out = tmp_path / "out.png"
+    assert run("single", "retarget", photo, "--scale", "1,2", "--out", out) == 0
+    assert read_rgb(out).shape == (40, 112, 3)
+    assert run("single", "retarget", photo, "--size", "30x30", "--trapezoid", "0.2,0.2", "--out", out) == 0
+    assert read_rgb(out).shape == (30, 30, 3)
+
+
+def test_the_generators_own_drawing_can_be_had(trained: Path, tmp_path: Path) -> None:
+    drawn, redrawn = tmp_path / "drawn.png", tmp_path / "redrawn.png"
+    assert run("single", "retarget", trained, "--scale", "2", "--raw", "--out", drawn) == 0
+    assert run("single", "retarget", trained, "--scale", "2", "--out", redrawn) == 0
+    assert (read_rgb(drawn) != read_rgb(redrawn)).any()
+
+
+@pytest.mark.parametrize(
+    ("size", "arguments", "sentence"),
+    [
+        ((40, 56), ["--frames", "3", "--out", "o.gif"], "need the folder of a `single train`, got a file"),
+        ((40, 56), ["--raw", "--out", "o.png"], "need the folder of a `single train`, got a file"),
+        ((7, 56), ["--out", "o.png"], "photo.png: expected 8 px or more on each side, got 56x7"),
+    ],
+)
+def test_what_a_photo_without_training_cannot_give_is_said(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    size: tuple[int, int],
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    write_png(tmp_path / "photo.png", np.full((*size, 3), 90, np.uint8))
+    assert run("single", "retarget", tmp_path / "photo.png", "--scale", "2", *arguments) == 1
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+
+
 def test_what_is_asked_beyond_the_trained_sizes_is_said(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

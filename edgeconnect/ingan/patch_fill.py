@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.generators import smooth_fill
-from edgeconnect.ingan.patches import PATCH_PX, Keys, distances, grid, improve, touching, vote
+from edgeconnect.ingan.patches import PATCH_PX, Keys, distances, doubled, grid, improve, touching, vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,10 @@ def _settle(
     nearness = _nearness(hole)
     size = grid(picture)
     search = _search(len(queries) * len(known), picture, known)
-    matches = search(picture, queries, None) if coarse is None else _doubled(coarse, queries, size)
+    if coarse is None:
+        matches = search(picture, queries, None)
+    else:
+        matches = doubled(coarse, coarse.shape[1], queries, size[1], size)
     for iteration in range(iterations):
         if iteration:
             matches = search(picture, queries, matches)
@@ -183,15 +186,6 @@ def _search(
         )
     keys = Keys(picture, known)
     return lambda now, queries, matches: keys.nearest_unused(now, queries, ALPHA)
-
-
-def _doubled(coarse: Tensor, queries: Tensor, size: tuple[int, int]) -> Tensor:
-    """Matches at twice the resolution: where the coarser patch over a patch went, it goes too."""
-    columns = size[1]
-    y, x = queries // columns, queries % columns
-    above = coarse[(y // 2).clamp(max=coarse.shape[0] - 1), (x // 2).clamp(max=coarse.shape[1] - 1)]
-    to_y, to_x = above // coarse.shape[1] * 2 + y % 2, above % coarse.shape[1] * 2 + x % 2
-    return to_y.clamp(max=size[0] - 1) * columns + to_x.clamp(max=columns - 1)
 
 
 def _nearness(hole: Tensor) -> Tensor:

@@ -132,25 +132,49 @@ def improve(picture: Tensor, known: Tensor, queries: Tensor, matches: Tensor) ->
     return matches
 
 
-def distances(picture: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Sums of squared differences between patches: (N,)."""
+def doubled(
+    coarse: Tensor, coarse_columns: int, queries: Tensor, columns: int, size: tuple[int, int]
+) -> Tensor:
+    """Matches (N,) at twice the resolution: where the coarser patch over a patch went, it goes too.
+
+    coarse (rows,columns): indices in a source whose grid had `coarse_columns`; the queries' grid has
+    `columns`, the source's is `size` now.
+    """
+    y, x = queries // columns, queries % columns
+    above = coarse[(y // 2).clamp(max=coarse.shape[0] - 1), (x // 2).clamp(max=coarse.shape[1] - 1)]
+    to_y, to_x = above // coarse_columns * 2 + y % 2, above % coarse_columns * 2 + x % 2
+    return to_y.clamp(max=size[0] - 1) * size[1] + to_x.clamp(max=size[1] - 1)
+
+
+def distances(picture: Tensor, a: Tensor, b: Tensor, source: Tensor | None = None) -> Tensor:
+    """Sums of squared differences between patches, those at `b` of `source` if not of the picture: (N,)."""
+    other = picture if source is None else source
     pairs = zip(torch.split(a, _ROWS_AT_ONCE), torch.split(b, _ROWS_AT_ONCE), strict=True)
-    return torch.cat([(rows(picture, x) - rows(picture, y)).square().sum(1) for x, y in pairs])
+    return torch.cat([(rows(picture, x) - rows(other, y)).square().sum(1) for x, y in pairs])
 
 
-def vote(picture: Tensor, hole: Tensor, queries: Tensor, matches: Tensor, weights: Tensor) -> Tensor:
+def vote(
+    picture: Tensor,
+    hole: Tensor,
+    queries: Tensor,
+    matches: Tensor,
+    weights: Tensor,
+    source: Tensor | None = None,
+) -> Tensor:
     """The picture with its hole (H,W) repainted: each pixel the weighted mean of its patches' votes.
 
-    queries (N,), all that touch the hole; matches (N,), whose pixels they propose; weights (N,) > 0.
+    queries (N,), all that touch the hole; matches (N,), whose pixels, in `source` or the picture itself, they
+    propose; weights (N,) > 0.
     """
     height, width, channels = picture.shape
     _, columns = grid(picture)
-    pixels = picture.flatten(0, 1)
+    proposed = picture if source is None else source
+    pixels, of_columns = proposed.flatten(0, 1), grid(proposed)[1]
     sums = picture.new_zeros(height * width, channels + 1)
     for query, match, weight in zip(
         *(torch.split(x, _ROWS_AT_ONCE) for x in (queries, matches, weights)), strict=True
     ):
-        colours = pixels[_pixels(match, columns, width)] * weight[:, None, None]
+        colours = pixels[_pixels(match, of_columns, proposed.shape[1])] * weight[:, None, None]
         said = torch.cat((colours, weight[:, None, None].expand(-1, PATCH_PX**2, 1)), dim=2)
         sums.index_add_(0, _pixels(query, columns, width).flatten(), said.flatten(0, 1))
     means = (sums[:, :-1] / sums[:, -1:]).view_as(picture)

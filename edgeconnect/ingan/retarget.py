@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from edgeconnect.errors import InputError
+from edgeconnect.ingan.redraw import redraw
 from edgeconnect.ingan.store import load_generator, load_photos, to_photo, to_tensor
 from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.memory import keep_memory
@@ -30,13 +32,17 @@ if TYPE_CHECKING:
 
 LEAST_PX = 8
 _MOST_VALUES = 2**28  # of one feature map at the result's size: 1 GB in float32
+_VALUES_REDRAWN = 16  # a pixel: colours, votes, matches
 
 
 @dataclass(frozen=True)
 class Retargeter:
-    """A generator and the photos (H,W,3) uint8 that it was trained on; `sizes` is the trained range."""
+    """A generator and the photos (H,W,3) uint8 that it was trained on; `sizes` is the trained range.
 
-    generator: Generator
+    Without a generator the photo itself is stretched, and redrawn.
+    """
+
+    generator: Generator | None
     photos: list[Picture]
     sizes: tuple[float, float]
     device: torch.device
@@ -52,6 +58,12 @@ class Retargeter:
         low, high = made["sizes"]
         return cls(generator.to(chosen), photos, (low, high), chosen, choose_dtype(chosen, precision))
 
+    @classmethod
+    def untrained(cls, photo: Picture, *, device: str = "auto") -> Retargeter:
+        """Of a photo (H,W,3) uint8 alone, its patches and no generator."""
+        keep_memory()
+        return cls(None, [photo], (0.0, math.inf), choose_device(device), torch.float32)
+
     def size(self, scale: tuple[float, float], photo: int = 0) -> tuple[int, int]:
         """(height, width) in px of a photo at a scale of its height and width."""
         height, width = self.photo(photo).shape[:2]
@@ -63,17 +75,25 @@ class Retargeter:
             raise InputError(f"photo {number}: expected 0 to {len(self.photos) - 1}, this run's photos")
         return self.photos[number]
 
-    def retarget(self, size: tuple[int, int], shifts: Shifts = (0.0, 0.0), photo: int = 0) -> Picture:
+    def retarget(
+        self, size: tuple[int, int], shifts: Shifts = (0.0, 0.0), photo: int = 0, *, raw: bool = False
+    ) -> Picture:
         """A photo's patches at another size (height, width) in px -> (height,width,3) uint8.
 
-        `shifts` of the top corners as in Transformation; beyond the trapezoid's sides its reflection is
-        shown (`as_alpha` says where). InputError for sizes too small to show a patch or too large to compute.
+        What the generator draws is redrawn with the photo's own patches (`redraw`), unless `raw`. `shifts` of
+        the top corners as in Transformation; beyond the trapezoid's sides its reflection is shown
+        (`as_alpha` says where). InputError for sizes too small to show a patch or too large to compute.
         """
         source = self.photo(photo)
         self._check(size)
-        return generate(self.generator, source, Transformation(size, shifts), self.device, self.dtype)
+        drawn = generate(self.generator, source, Transformation(size, shifts), self.device, self.dtype)
+        if raw:
+            return drawn
+        unit = (torch.from_numpy(np.float32(p) / 255).to(self.device) for p in (drawn, source))
+        picture = redraw(*unit).clamp(0, 1).mul(255).round().to(torch.uint8)
+        return np.asarray(picture.cpu().numpy(), np.uint8)
 
-    def in_outline(self, outline: Mask, photo: int = 0) -> Picture:
+    def in_outline(self, outline: Mask, photo: int = 0, *, raw: bool = False) -> Picture:
         """A photo retargeted to the bounding box of an outline (H,W), True = show -> (H,W,4) uint8.
 
         Alpha is 255 in the outline and 0, with black, outside. InputError for an empty outline.
@@ -84,7 +104,7 @@ class Retargeter:
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         result = np.zeros((*outline.shape, 4), np.uint8)
         height, width = outline[part].shape
-        result[part][..., :3] = self.retarget((height, width), photo=photo)
+        result[part][..., :3] = self.retarget((height, width), photo=photo, raw=raw)
         result[..., 3] = 255
         result[~outline] = 0
         return result
@@ -94,14 +114,15 @@ class Retargeter:
     ) -> Iterator[Picture]:
         """`count` pictures from the photo's own size to `size` and `shifts` and back, of a smooth motion.
 
-        Sizes differ from picture to picture; the first is the photo's own. InputError for less than 2.
+        As the generator draws them: redrawn, each would have another layout. Sizes differ from picture to
+        picture; the first is the photo's own. InputError for less than 2.
         """
         if count < 2:
             raise InputError(f"expected 2 or more frames, got {count}")
         start = self.photo(photo).shape[:2]
         for share in (1 - np.cos(2 * np.pi * np.arange(count) / count)) / 2:
             height, width = (round(a + share * (b - a)) for a, b in zip(start, size, strict=True))
-            yield self.retarget((height, width), (share * shifts[0], share * shifts[1]), photo)
+            yield self.retarget((height, width), (share * shifts[0], share * shifts[1]), photo, raw=True)
 
     def note(self, size: tuple[int, int], photo: int = 0) -> str | None:
         """A sentence where `size` is beyond what was trained."""
@@ -114,7 +135,7 @@ class Retargeter:
 
     def _check(self, size: tuple[int, int]) -> None:
         height, width = size
-        most = _MOST_VALUES // self.generator.config["width"]
+        most = _MOST_VALUES // (self.generator.config["width"] if self.generator else _VALUES_REDRAWN)
         if min(size) < LEAST_PX or height * width > most:
             raise InputError(
                 f"expected a result of at least {LEAST_PX}x{LEAST_PX} px and at most {most / 1e6:.1f} "
@@ -124,17 +145,20 @@ class Retargeter:
 
 @torch.no_grad()
 def generate(
-    generator: Generator,
+    generator: Generator | None,
     photo: Picture,
     transformation: Transformation,
     device: torch.device,
     dtype: torch.dtype,
 ) -> Picture:
-    """G(x; T) of a photo (H,W,3) uint8 as (h,w,3) uint8; the generator is left as it was."""
+    """G(x; T) of a photo (H,W,3) uint8 as (h,w,3) uint8, T(x) without a generator; it is left as it was."""
+    x = to_tensor(photo).to(device)
+    if generator is None:
+        return to_photo(transformation(x))
     was_training = generator.training
     generator.eval()
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        y: Any = generator(to_tensor(photo).to(device), transformation)
+        y: Any = generator(x, transformation)
     generator.train(was_training)
     return to_photo(y)
 
