@@ -215,7 +215,7 @@ def refine(
 ) -> Tensor:
     """The best fill, (1,3,H,W) in [-1,1], of examples[0] while `go_on(iteration)`; the preview competes.
 
-    `watch` is shown each one that is better than those before; after `settings.patience` iterations without
+    `watch` is shown the preview and each one that is better than those before; after `settings.patience` iterations without
     one the game ends. Best is what has the least sum of `patch_measures` and, where there are two synthetic
     holes or more, the L1 distance of the last one to the truth, each relative to the preview's. That hole
     judges alone: G is not trained on it.
@@ -229,6 +229,7 @@ def refine(
         return picture, [*found, float(_off(judge, fill(judge)))] if judge else found
 
     best, scale = measured(lambda example: example.preview)
+    watch(best)
     least, since = float(len(scale)), 0
     while go_on(game.iteration) and game.iteration < since + settings.patience:
         game.step()
