@@ -4,7 +4,8 @@ G starts from the preview of patch matching and adds what makes the patches in a
 the photo's own. D's real patches never see the hole. Synthetic holes of the same shape, punched into the
 known part and previewed alike, give G a true target (L1) besides, and say how far previews can be trusted.
 The state whose patches are nearest to the known ones, and which is nearest to the truth in a synthetic hole
-that G was not trained on, is kept; the preview itself competes, so refinement never makes that measure worse.
+that G was not trained on, is kept, if the preview is better in none of these: refinement makes nothing worse
+that can be measured without the truth.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Settings:
     reach: float = 0.12  # the most that a pixel may leave the preview, of 2 (pixels are in [-1,1])
     noise: float = 0.02
     check_every: int = 25  # iterations between two looks at the whole hole
-    patience: int = 200  # iterations without a better one after which the game is over
+    patience: int = 100  # iterations without a better one after which the game is over
 
 
 @dataclass(frozen=True)
@@ -215,10 +216,11 @@ def refine(
 ) -> Tensor:
     """The best fill, (1,3,H,W) in [-1,1], of examples[0] while `go_on(iteration)`; the preview competes.
 
-    `watch` is shown the preview and each one that is better than those before; after `settings.patience` iterations without
-    one the game ends. Best is what has the least sum of `patch_measures` and, where there are two synthetic
-    holes or more, the L1 distance of the last one to the truth, each relative to the preview's. That hole
-    judges alone: G is not trained on it.
+    `watch` is shown the preview and each one that is better than those before; after `settings.patience`
+    iterations without one the game ends. Measured are `patch_measures` and, where there are two synthetic
+    holes or more, how far the last one is from the truth, in pixels and in their differences: it judges
+    alone, G is not trained on it. Best is the least sum of these, each relative to the preview's, of what is
+    worse than the preview in none.
     """
     real, judge = examples[0], examples[-1] if len(examples) > 2 else None
     game = Refinement(examples[:-1] if judge else examples, settings, seed)
@@ -226,7 +228,7 @@ def refine(
     def measured(fill: Callable[[Example], Tensor]) -> tuple[Tensor, list[float]]:
         picture = fill(real)
         found = [*patch_measures(*_pair(real, picture))]
-        return picture, [*found, float(_off(judge, fill(judge)))] if judge else found
+        return picture, [*found, *_distances(judge, fill(judge))] if judge else found
 
     best, scale = measured(lambda example: example.preview)
     watch(best)
@@ -235,9 +237,9 @@ def refine(
         game.step()
         if game.iteration % settings.check_every == 0:
             picture, found = measured(game.picture)
-            relative = sum(m / max(s, 1e-9) for m, s in zip(found, scale, strict=True))
-            if relative < least:
-                best, least, since = picture, relative, game.iteration
+            relative = [m / max(s, 1e-9) for m, s in zip(found, scale, strict=True)]
+            if max(relative) <= 1 and sum(relative) < least:
+                best, least, since = picture, sum(relative), game.iteration
                 watch(best)
     return best
 
@@ -263,6 +265,15 @@ def _joined(examples: Sequence[Example]) -> Example:
 def _off(example: Example, y: Tensor) -> Tensor:
     """Mean L1 distance to the truth of what is filled and known."""
     return _mean((y - example.photo).abs().mean(1, keepdim=True), example.hole * (1 - example.unknown))
+
+
+def _distances(example: Example, y: Tensor) -> tuple[float, float]:
+    """`_off` of the pixels, and of the differences between neighbours, which see noise and lost contrast."""
+    error = y - example.photo
+    target = example.hole * (1 - example.unknown)
+    across = _mean((error[..., 1:] - error[..., :-1]).abs().mean(1, keepdim=True), target[..., 1:])
+    down = _mean((error[..., 1:, :] - error[..., :-1, :]).abs().mean(1, keepdim=True), target[..., 1:, :])
+    return float(_off(example, y)), float(across + down)
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
