@@ -56,9 +56,11 @@ def _settle(
         return _voted(drawn, source, queries, matches), matches.view(rows, columns)
     keys = Keys(source, found)
     first = Keys(_resized(coarse[0], source.shape[:2]), found) if coarse else keys
-    for iteration in range(iterations):
+    for iteration in range(iterations - 1):
         matches = (keys if iteration else first).nearest_unused(drawn, queries, ALPHA)
         drawn = _voted(drawn, source, queries, matches)
+    matches = keys.nearest(drawn, queries)  # what was only taken because nobody else did goes again
+    drawn = _voted(drawn, source, queries, matches)
     return drawn, matches.view(rows, columns)
 
 
