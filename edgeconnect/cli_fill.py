@@ -39,7 +39,7 @@ def add_fill(uses: Any) -> None:
     fill.add_argument(
         "--fade",
         type=_share,
-        default=0.15,
+        default=0.2,
         metavar="SHARE",
         help="where patches are only a guess, colours and coarse shapes come from the networks, and fine "
         "detail fades into theirs by at most so much: more is paler; 0 uses the photo alone [%(default)s]",

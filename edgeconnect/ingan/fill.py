@@ -39,7 +39,7 @@ LEAST_PX = 16  # sides of a photo with room for D's patches
 LEAST_REFINEMENT_SECONDS = 10  # less is not worth setting up
 SYNTHETIC_HOLES, SYNTHETIC_PX = 3, 64  # how many, and the longest side of one
 BUDGET_SECONDS = 120.0
-FADE = 0.15
+FADE = 0.2
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
