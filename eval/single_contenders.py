@@ -22,12 +22,12 @@ HOLE_PX = 64
 _QUERIES_AT_ONCE = 1024
 
 
-def iterating(kind: str, side: int) -> Work:
-    """A training iteration of preset small on a photo of `side` px; kind: "shipped" or "plain"."""
+def iterating(preset: str, kind: str, side: int) -> Work:
+    """A training iteration of a preset on a photo of `side` px; kind: "shipped" or "plain"."""
     if kind != "plain":
         keep_memory()
-    precision = "float32" if kind == "plain" else "auto"
-    config = make_single_config({"photos": ["none"], "run": "none", "device": "cpu", "precision": precision})
+    given = {"photos": ["none"], "run": "none", "device": "cpu", "preset": preset}
+    config = make_single_config(given | ({"precision": "float32"} if kind == "plain" else {}))
     photo = torch.from_numpy(data.astronaut()[:side, :side] / np.float32(127.5) - 1)
     trainer = SingleTrainer(config, [photo.permute(2, 0, 1)[None]], torch.device("cpu"))
     return trainer.train_step

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,8 @@ def fid_rows(options: argparse.Namespace) -> Iterator[Row]:
 def single_rows(options: argparse.Namespace) -> Iterator[Row]:
     """The single-image mode: an iteration of its training, a search for patches, a fill by patches alone."""
     for what, prepare in (
-        ("single, training iteration", single.iterating),
+        ("single, training iteration, small", partial(single.iterating, "small")),
+        ("single, training iteration, medium", partial(single.iterating, "medium")),
         ("single, patch search", single.searching),
         ("single, fill by patches", single.patch_filling),
     ):

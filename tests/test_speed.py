@@ -55,7 +55,7 @@ def test_the_plain_search_finds_patches_hardly_nearer() -> None:
 
 
 def test_the_single_image_works_can_be_timed() -> None:
-    assert set(iterating("plain", 96)()) >= {"d_adv", "adv"}
+    assert set(iterating("small", "plain", 96)()) >= {"d_adv", "adv"}
     assert patch_filling("shipped", 80)() is None
 
 

@@ -45,6 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sizes_until": 800,
         "scales_until": 2000,
         "inverse_from": 1500,
+        "precision": "float32",  # with so few channels, conversions cost more than bf16 saves
         "save_every": 250,
         "preview_every": 250,
     },
