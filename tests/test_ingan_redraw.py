@@ -6,6 +6,7 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
+from edgeconnect.errors import InputError
 from edgeconnect.ingan import redraw as redraw_module
 from edgeconnect.ingan.redraw import redraw
 from edgeconnect.patch_similarity import bidirectional_similarity
@@ -58,3 +59,8 @@ def test_small_pictures_are_redrawn_too(size: tuple[int, int]) -> None:
     photo = torch.rand(20, 24, 3, generator=torch.Generator().manual_seed(0))
     result = redraw(resized(photo, size), photo)
     assert result.shape == (*size, 3) and bool(torch.isfinite(result).all())
+
+
+def test_a_picture_too_small_for_a_large_photo_is_refused() -> None:
+    with pytest.raises(InputError, match="nearer to the photo's size, got 24x24 px from 3200x3000"):
+        redraw(torch.zeros(24, 24, 3), torch.zeros(3000, 3200, 3))

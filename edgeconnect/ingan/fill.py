@@ -56,14 +56,13 @@ class Progress:
 class InGAN:
     """Fills holes from a photo's own patches: (photo, mask) -> photo, known pixels identical.
 
-    budget_seconds: time for the whole photo; patch matching takes what it needs (seconds), refinement the
-    rest. iterations: of refinement, instead of the time that is left; the result then depends on the seed
+    budget_seconds: for the whole photo; patch matching takes what it needs (seconds), refinement at most the
+    rest. iterations: the most of refinement, instead of the time that is left; the result then depends on the seed
     alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
     EdgeConnect.load()). safe: an inpainter (by default the shipped networks) whose fill gives the colours and
     coarse shapes where patches only guess, as holes punched elsewhere tell (`refine.hedged`). fade: the most
     that fine detail follows it too, 0 to 1: more is paler and nearer to the truth on average; with 0 nothing
-    but the photo is used, coarse or fine. watch is called with a Progress and may raise to end the
-    fill.
+    but the photo is used, coarse or fine. watch is called with a Progress and may raise to end the fill.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from edgeconnect.errors import InputError
 from edgeconnect.ingan.patches import Keys, distances, doubled, grid, vote
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ SHARPNESS = 2.0  # how much more a good match's vote counts
 
 
 def redraw(picture: Tensor, photo: Tensor) -> Tensor:
-    """`picture` (H,W,3) with the patches of `photo` (h,w,3), both in [0,1] and 7 px or more a side."""
+    """`picture` (H,W,3) with the patches of `photo` (h,w,3), both in [0,1] and 7 px or more a side.
+
+    Raises InputError for a picture so much smaller than the photo that all cannot be compared with all.
+    """
     levels = 0
     while min(*picture.shape[:2], *photo.shape[:2]) / 2 ** (levels + 1) >= LEAST_SIDE_PX:
         levels += 1
@@ -51,7 +55,13 @@ def _settle(
     """
     (rows, columns), size = grid(drawn), grid(source)
     queries, found = (torch.arange(r * c, device=drawn.device) for r, c in ((rows, columns), size))
-    if coarse and len(queries) * len(found) > MOST_COMPARISONS:
+    too_many = len(queries) * len(found) > MOST_COMPARISONS
+    if too_many and not coarse:
+        raise InputError(
+            f"expected a result nearer to the photo's size, got {drawn.shape[1]}x{drawn.shape[0]} px "
+            f"from {source.shape[1]}x{source.shape[0]}"
+        )
+    if coarse and too_many:
         matches = doubled(coarse[1], grid(coarse[0])[1], queries, columns, size)
         return _voted(drawn, source, queries, matches), matches.view(rows, columns)
     keys = Keys(source, found)
