@@ -22,7 +22,7 @@ def add_fill(uses: Any) -> None:
     fill.add_argument("photo", type=Path, metavar="PHOTO|DIR")
     add_mask_options(fill)
     fill.add_argument(
-        "--budget", type=_budget, default=120.0, metavar="TIME", help="for a photo: 20s, 2m, 20m, ... [2m]"
+        "--budget", type=_budget, default=120.0, metavar="TIME", help="at most, a photo: 20s, 2m, 20m [2m]"
     )
     fill.add_argument(
         "--iterations",

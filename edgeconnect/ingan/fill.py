@@ -57,7 +57,7 @@ class InGAN:
     """Fills holes from a photo's own patches: (photo, mask) -> photo, known pixels identical.
 
     budget_seconds: for the whole photo; patch matching takes what it needs (seconds), refinement at most the
-    rest. iterations: the most of refinement, instead of the time that is left; the result then depends on the seed
+    rest. iterations: the most of refinement, instead of the time left; the result then depends on the seed
     alone. start: an inpainter whose fill gives the structure, the photo giving the texture (for example
     EdgeConnect.load()). safe: an inpainter (by default the shipped networks) whose fill gives the colours and
     coarse shapes where patches only guess, as holes punched elsewhere tell (`refine.hedged`). fade: the most
