@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from edgeconnect.arguments import at_least
 from edgeconnect.errors import InputError
 from edgeconnect.images import Photo, read_photo, resize
 from edgeconnect.paths import PathList, photo_paths
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--good", type=Path, metavar="FILE", help="write a list of the photos without problems"
     )
-    parser.add_argument("--workers", type=int, default=2, help="threads")
+    parser.add_argument("--workers", type=at_least(1), default=2, help="threads")
     return parser
 
 

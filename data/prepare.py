@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterator
 from multiprocessing.pool import ThreadPool
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from edgeconnect.arguments import at_least
+from edgeconnect.encoders import write_atomically
 from edgeconnect.errors import InputError
 from edgeconnect.images import Photo, read_rgb, resize, write_photo
 from edgeconnect.paths import PathList, photo_paths
@@ -59,18 +60,16 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--photos", type=Path, required=True, help="folder (searched below) or list file")
     add("--out", type=Path, required=True, help="folder for the prepared photos and lists")
-    add("--short-side", type=int, default=288, help="px; smaller photos are copied (288)")
+    add("--short-side", type=at_least(1), default=288, help="px; smaller photos are copied (288)")
     add("--split", action="append", default=[], metavar="NAME=COUNT", help="a part besides train: val=120")
-    add("--seed", type=int, default=0, help="of the split")
+    add("--seed", type=at_least(0), default=0, help="of the split")
     add("--format", choices=("jpg", "png"), default="jpg", help="of scaled photos: quality 95, or lossless")
     add("--skip-broken", action="store_true", help="leave broken photos out and list them")
-    add("--workers", type=int, default=2, help="threads")
+    add("--workers", type=at_least(1), default=2, help="threads")
     return parser
 
 
 def _check(options: argparse.Namespace) -> None:
-    if options.short_side < 1 or options.workers < 1:
-        raise InputError("--short-side and --workers: expected 1 or more")
     source, out = options.photos.resolve(), options.out.resolve()
     if source.is_dir() and out.is_relative_to(source):
         raise InputError(f"--out: expected a folder outside {options.photos}, got {options.out}")
@@ -119,9 +118,8 @@ def _prepare(photo: Path, out: Path, target: str, short_side: int) -> str:
     scale = short_side / min(rgb.shape[:2])
     if scale >= 1:
         target = Path(target).with_suffix(photo.suffix).as_posix()
-    (out / target).parent.mkdir(parents=True, exist_ok=True)
     if scale >= 1:
-        shutil.copyfile(photo, out / target)
+        write_atomically(out / target, photo.read_bytes())
     else:
         height, width = (max(short_side, round(length * scale)) for length in rgb.shape[:2])
         small = resize(rgb, height, width)

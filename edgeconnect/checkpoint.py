@@ -130,18 +130,29 @@ def load_pickle(path: Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{path}: expected a PyTorch file of tensors, got {reason}") from None
+        # PyTorch's own words on what it refused would advise to run the file's code
+        reason = str(error).strip() or type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "another file, or a damaged one"
+        raise InputError(
+            f"{path}: expected a PyTorch file of tensors, got {reason.splitlines()[0]}"
+        ) from None
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a temporary file beside `path`, then rename it: the file is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Have `write` fill a temporary file beside `path`, then rename it: the file is whole or not there.
+
+    Raises InputError where there is no place for it.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: expected a place to write to, got: {error.strerror or error}") from error

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.arguments import at_least
+from edgeconnect.cli_jobs import work_through
 from edgeconnect.cli_masks import add_mask_options, checked_masking, pixels
 from edgeconnect.cli_single import add_single
 from edgeconnect.cli_train import add_train
@@ -73,9 +75,9 @@ def _add_inpaint(commands: Any) -> None:
     inpaint.add_argument(
         "--edges-polarity", default="guess", choices=("guess", "white", "black"), help="the strokes [guess]"
     )
-    inpaint.add_argument("--save-edges", type=Path, metavar="PATH", help="also write the edge map(s) used")
+    inpaint.add_argument("--save-edges", metavar="PATH|DIR", help="also write the edge map(s) used")
     inpaint.add_argument(
-        "--out", type=Path, required=True, metavar="PATH|DIR", help="PNG unless named otherwise"
+        "--out", required=True, metavar="PATH|DIR", help="PNG unless named otherwise; a folder ends in /"
     )
     _add_model_options(inpaint)
     inpaint.set_defaults(run_command=_inpaint)
@@ -87,7 +89,7 @@ def _add_edges(commands: Any) -> None:
     )
     edges.add_argument("photo", type=Path, metavar="PHOTO|DIR")
     add_mask_options(edges)
-    edges.add_argument("--out", type=Path, required=True, metavar="PATH|DIR")
+    edges.add_argument("--out", required=True, metavar="PATH|DIR")
     _add_model_options(edges)
     edges.set_defaults(run_command=_edges, feather=0.0, save_edges=None, **_OWN_EDGES)
 
@@ -108,7 +110,7 @@ def _add_convert(commands: Any) -> None:
 
 def _add_serve(commands: Any) -> None:
     serve = commands.add_parser("serve", help="the page to draw holes and edges on, and the HTTP API")
-    serve.add_argument("--port", type=int, default=7860, help="[%(default)s]")
+    serve.add_argument("--port", type=at_least(0, 65535), default=7860, help="[%(default)s]")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at [%(default)s: this machine]")
     serve.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="answer to this host name too"
@@ -138,9 +140,12 @@ def _load(options: argparse.Namespace) -> EdgeConnect:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from edgeconnect import demo, images
+    from edgeconnect import demo, encoders, images
 
-    images.write_png(options.out, demo.picture(_load(options)))
+    encoders.output_format(options.out)  # before the work
+    shown = demo.picture(_load(options))
+    for note in images.write_photo(options.out, shown, images.Photo(shown)):
+        print(note, file=sys.stderr)
     print("each row: the photo with its hole, edges (completed ones blue), result, photo")
     print(options.out.resolve())
     return 0
@@ -149,39 +154,32 @@ def _demo(options: argparse.Namespace) -> int:
 def _inpaint(options: argparse.Namespace) -> int:
     from edgeconnect import files
 
-    return _work_through(options, files.run)
+    return _with_model(options, files.run)
 
 
 def _edges(options: argparse.Namespace) -> int:
     from edgeconnect import files
 
-    return _work_through(options, files.complete)
+    return _with_model(options, files.complete)
 
 
-def _work_through(
+def _with_model(
     options: argparse.Namespace, work: Callable[[EdgeConnect, Job, MaskOptions], list[str]]
 ) -> int:
-    """Do `work` for one photo or a folder of them, with a progress bar for the folder."""
-    from tqdm import tqdm
-
     from edgeconnect import files
 
     masking = checked_masking(options)
     paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
     jobs = files.plan(options.photo, options.out, **paths)
     model = _load(options)
-    for job in tqdm(jobs, unit="photo", disable=len(jobs) == 1, dynamic_ncols=True):
-        for note in work(model, job, masking):
-            tqdm.write(note, file=sys.stderr)
-    print(options.out if len(jobs) > 1 else jobs[0].out)
-    return 0
+    return work_through(jobs, lambda job: work(model, job, masking), options.out)
 
 
 def _convert(options: argparse.Namespace) -> int:
     from edgeconnect import weights
 
     merged = weights.gather(options.source)
-    if options.edge_threshold:
+    if options.edge_threshold is not None:
         weights.sharpen_edges(merged, options.edge_threshold)
     if options.note:
         merged.provenance["note"] = options.note
@@ -200,6 +198,11 @@ def _serve(options: argparse.Namespace) -> int:
         models.by_name(options.weights), device=options.device, precision=options.precision
     )
     served.get()  # what is wrong with the weights is said now, not to the first visitor
-    print(f"http://{options.host}:{options.port}/ (Ctrl+C ends)", flush=True)
-    server.serve(served, options.host, options.port, names=options.allow_host)
+    server.serve(
+        served,
+        options.host,
+        options.port,
+        names=options.allow_host,
+        say=lambda url: print(f"{url} (Ctrl+C ends)", flush=True),
+    )
     return 0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.arguments import at_least
+from edgeconnect.cli_jobs import work_through
 from edgeconnect.cli_masks import add_mask_options, checked_masking
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
+    from edgeconnect.files import Job
     from edgeconnect.ingan.fill import Progress
 
 
@@ -26,7 +29,7 @@ def add_fill(uses: Any) -> None:
     )
     fill.add_argument(
         "--iterations",
-        type=int,
+        type=at_least(0),
         metavar="N",
         help="of the refinement, instead of the budget: reproducible; 0: patch matching alone",
     )
@@ -48,10 +51,10 @@ def add_fill(uses: Any) -> None:
     fill.add_argument(
         "--progress", type=Path, metavar="FILE.png", help="keep the picture so far in this file"
     )
-    fill.add_argument("--seed", type=int, default=0, help="[%(default)s]")
+    fill.add_argument("--seed", type=at_least(0), default=0, help="[%(default)s]")
     fill.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
     fill.add_argument(
-        "--out", type=Path, required=True, metavar="PATH|DIR", help="PNG unless named otherwise"
+        "--out", required=True, metavar="PATH|DIR", help="PNG unless named otherwise; a folder ends in /"
     )
     fill.set_defaults(run_command=_fill)
 
@@ -84,6 +87,8 @@ def _fill(options: argparse.Namespace) -> int:
 
     masking = checked_masking(options)
     jobs = files.plan(options.photo, options.out, mask=options.mask)
+    if options.progress:
+        files.check_free(options.progress, jobs)
     show = _Show(options.progress)
     networks = None
     if options.fade or options.start == "edgeconnect":
@@ -98,13 +103,12 @@ def _fill(options: argparse.Namespace) -> int:
         device=options.device,
         watch=show,
     )
-    for job in tqdm(jobs, unit="photo", disable=len(jobs) == 1, dynamic_ncols=True):
+
+    def work(job: Job) -> list[str]:
         with tqdm(unit="s", total=round(options.budget), leave=False, dynamic_ncols=True) as show.bar:
-            notes = files.fill(inpainter, job, masking)
-        for note in notes:
-            tqdm.write(note, file=sys.stderr)
-    print(options.out if len(jobs) > 1 else jobs[0].out)
-    return 0
+            return files.fill(inpainter, job, masking)
+
+    return work_through(jobs, work, options.out)
 
 
 class _Show:
@@ -112,13 +116,13 @@ class _Show:
 
     def __init__(self, file: Path | None) -> None:
         self.bar: Any = None
-        self._file, self._written = file, 0.0
+        self._file, self._written = file, float("-inf")
 
     def __call__(self, progress: Progress) -> None:
-        self.bar.update(round(progress.seconds, 1) - self.bar.n)
+        self.bar.update(min(round(progress.seconds, 1), self.bar.total) - self.bar.n)
         self.bar.set_description(progress.stage, refresh=False)
-        if self._file and progress.seconds - self._written >= 2:
+        if self._file and time.monotonic() - self._written >= 2:
             from edgeconnect import images
 
-            self._written = progress.seconds
+            self._written = time.monotonic()
             images.write_png(self._file, progress.picture)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.arguments import at_least
 from edgeconnect.cli_fill import add_fill
 from edgeconnect.cli_train import add_config_options, drive
 from edgeconnect.errors import InputError
@@ -64,12 +65,17 @@ def _add_retarget(uses: Any) -> None:
         help="the top corners this much inwards, in shares of the width (negative: --trapezoid=-L,-R)",
     )
     retarget.add_argument(
-        "--frames", type=int, metavar="N", help="an animation to that size and shape and back (GIF, MP4)"
+        "--frames",
+        type=at_least(2),
+        metavar="N",
+        help="an animation to that shape and back (GIF, MP4)",
     )
     retarget.add_argument(
         "--raw", action="store_true", help="as the generator draws it, not redrawn with the photo's patches"
     )
-    retarget.add_argument("--photo", type=int, default=0, metavar="N", help="which of several photos [0]")
+    retarget.add_argument(
+        "--photo", type=at_least(0), default=0, metavar="N", help="which of several photos [0]"
+    )
     retarget.add_argument("--out", type=Path, required=True, metavar="FILE|DIR", help="PNG unless named else")
     retarget.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
     retarget.add_argument(
@@ -145,6 +151,10 @@ def _retarget(options: argparse.Namespace) -> int:
         encoders.output_format(options.out)
     else:
         check_animation(options.out)
+    if options.out.resolve() in {path.resolve() for path in (options.run, options.outline) if path}:
+        raise InputError(f"{options.out}: the result would replace an input; choose another --out")
+    if not options.run.exists():
+        raise InputError(f"{options.run}: expected a photo or the folder of a `single train`, got nothing")
     if not (options.size or options.scale or options.outline or options.trapezoid):
         raise InputError(
             "expected a target: give --size HxW, --scale SY,SX, --trapezoid L,R or --outline MASK"

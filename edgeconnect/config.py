@@ -83,6 +83,9 @@ class TrainConfig(BaseModel):
         ("square",),
         description="square, half, centre, boxes, strokes, folders of masks; drawn evenly (paper: square)",
     )
+    mask_polarity: Literal["white", "black", "alpha"] = Field(
+        "white", description="what the hole is in mask files: white, black or alpha (where it is transparent)"
+    )
     hole_ratio: Pair = Field(
         (0.0, 0.6), description="a,b: hole ratio of boxes and strokes (paper's tables: 0 to 0.6)"
     )
@@ -130,11 +133,12 @@ class TrainConfig(BaseModel):
     d_lr_ratio: float = Field(
         0.1, gt=0, description="discriminators' learning rate over the generators' (paper: 0.1)"
     )
-    lr_drop_at: float = Field(
-        0.8,
+    lr_drop_at: float | None = Field(
+        None,
         ge=0,
         le=1,
-        description="share of the steps after which learning rates fall tenfold (paper: at the plateau)",
+        description="share of the steps after which learning rates fall tenfold (paper: at the plateau, "
+        "joint never; so 0.8, joint 1)",
     )
     betas: Pair = Field((0.0, 0.9), description="Adam's betas (paper: 0, 0.9)")
     ema_decay: float = Field(
@@ -168,6 +172,7 @@ class TrainConfig(BaseModel):
             for name, pair in (("hole_ratio", self.hole_ratio), ("short_side", self.short_side))
             if pair is not None and pair[0] > pair[1]
         ]
+        faults += beta_faults(self.betas)
         if not all(0 <= ratio <= 1 for ratio in self.hole_ratio):
             low, high = self.hole_ratio
             faults.append(f"hole_ratio: expected ratios from 0 to 1, got {low},{high}")
@@ -181,6 +186,12 @@ class TrainConfig(BaseModel):
     def learning_rate(self) -> float:
         """The generators' learning rate: as given, else the paper's for this stage."""
         return self.lr if self.lr is not None else (1e-6 if self.stage == "joint" else 1e-4)
+
+    @property
+    def drop_step(self) -> float:
+        """The step after which learning rates are a tenth."""
+        usual = 1.0 if self.stage == "joint" else 0.8
+        return self.steps * (usual if self.lr_drop_at is None else self.lr_drop_at)
 
     @property
     def loss_weights(self) -> dict[str, float]:
@@ -199,6 +210,13 @@ class TrainConfig(BaseModel):
             "style": self.w_style,
             "d_adv": 1.0,
         }
+
+
+def beta_faults(betas: tuple[float, float]) -> list[str]:
+    """What is wrong with Adam's betas, in sentences."""
+    if all(0 <= beta < 1 for beta in betas):
+        return []
+    return [f"betas: expected two numbers from 0 to below 1, got {betas[0]:g},{betas[1]:g}"]
 
 
 def make_config(given: dict[str, Any], file: Path | None = None) -> TrainConfig:

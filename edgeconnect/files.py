@@ -4,6 +4,7 @@ first.
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,20 +52,25 @@ class MaskOptions:
     edges_polarity: Polarity = "guess"
 
 
+# what a job's field is called in a sentence
+_FIELDS = {"mask": "mask", "edges": "edge map", "edges_from": "photo to take edges from"}
+
+
 def plan(
     photo: Path,
-    out: Path,
+    out: str | Path,
     *,
     mask: Path | None = None,
     edges: Path | None = None,
     edges_from: Path | None = None,
-    save_edges: Path | None = None,
+    save_edges: str | Path | None = None,
 ) -> list[Job]:
     """The jobs for a photo or a folder of photos; masks, edge maps and photos to take edges from are a file,
-    or a folder paired by stem.
+    or a folder paired by stem (which may hold others too where there is one photo).
 
-    Results of a folder keep their place and stem in the folder `out`, as PNG. Raises InputError where
-    something is missing, would not fit or would replace an input.
+    Results of a folder keep their place and stem in the folder `out`, as PNG; that of one photo goes to the
+    file `out`, or into the folder, which is there already or ends in a slash; `save_edges` likewise. Raises
+    InputError where something is missing, would not fit or would replace an input.
     """
     if not photo.exists():
         raise InputError(f"{photo}: no such photo or folder")
@@ -72,14 +78,19 @@ def plan(
         photos = images.list_images(photo)
         if not photos:
             raise InputError(f"{photo}: expected a folder of photos, found none in it")
-        jobs = [Job(path, _in_folder(out, path.relative_to(photo))) for path in photos]
-        if save_edges:
-            jobs = [
-                replace(job, save_edges=_in_folder(save_edges, job.photo.relative_to(photo))) for job in jobs
-            ]
+        _check_folders(out, save_edges)
+        jobs = [
+            Job(
+                path,
+                _in_folder(out, path.relative_to(photo)),
+                save_edges=_in_folder(save_edges, path.relative_to(photo)) if save_edges else None,
+            )
+            for path in photos
+        ]
     else:
-        target = out / f"{photo.stem}.png" if out.is_dir() else out
-        jobs = [Job(photo, target, save_edges=save_edges)]
+        jobs = [
+            Job(photo, _target(out, photo), save_edges=_target(save_edges, photo) if save_edges else None)
+        ]
     jobs = _with(jobs, "mask", mask)
     jobs = _with(jobs, "edges", edges)
     jobs = _with(jobs, "edges_from", edges_from)
@@ -93,18 +104,16 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
     repainted = masks.dilate(mask, options.feather_px)
     edges, more = _given_edges(model, job, photo, repainted, options)
     notes += more
-    if job.save_edges and edges is None:
-        with _naming(job.photo):
-            edges = model.complete_edges(photo.rgb, repainted)
     with _naming(job.photo):
+        if job.save_edges and edges is None:
+            edges = model.complete_edges(photo.rgb, repainted)
         result = model.inpaint(photo.rgb, repainted, edges)
     if options.feather_px:
         result = blend(photo.rgb, result, mask, options.feather_px)
         notes.append(f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended")
-    notes += images.write_photo(job.out, result, photo)
     if job.save_edges and edges is not None:
-        write_edges(job.save_edges, edges)
-    return notes
+        notes += write_edges(job.save_edges, edges)
+    return notes + _write(job, result, photo, mask)
 
 
 def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
@@ -112,15 +121,15 @@ def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
     photo, mask, notes = read(job, options)
     with _naming(job.photo):
         result = inpainter(photo.rgb, mask)
-    return notes + images.write_photo(job.out, result, photo)
+    return notes + _write(job, result, photo, mask)
 
 
 def complete(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
-    """Write the completed edge map of one photo to `job.out`: white lines on black, PNG, the photo's size."""
+    """Write the completed edge map of one photo to `job.out`: white lines on black, the photo's size."""
     photo, mask, notes = read(job, options)
     with _naming(job.photo):
-        write_edges(job.out, model.complete_edges(photo.rgb, mask))
-    return notes
+        edges = model.complete_edges(photo.rgb, mask)
+    return notes + write_edges(job.out, edges)
 
 
 def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_], list[str]]:
@@ -132,8 +141,13 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
     if options.boxes:
         mask |= masks.boxes(size[0], size[1], options.boxes)
     if job.mask:
+        pixels = images.read_raw(job.mask)
+        is_as_stored = pixels.shape[1::-1] == size != pixels.shape[:2]
+        if is_as_stored and photo.orientation >= 5:  # EXIF orientations that swap height and width
+            pixels = images.turn(pixels, photo.orientation)
+            notes.append(f"{job.mask}: turned as its photo was, whose size it has only then")
         with _naming(job.mask):
-            drawn, more = masks.repair(images.read_raw(job.mask), size, options.polarity)
+            drawn, more = masks.repair(pixels, size, options.polarity)
         notes += [f"{job.mask}: {note}" for note in more]
         mask |= drawn
     return photo, masks.dilate(mask, options.dilate_px), notes
@@ -154,9 +168,16 @@ def borrow_edges(
     return canny(to_gray(fitting), sigma).astype(np.float32), notes
 
 
-def write_edges(path: Path, edges: NDArray[np.float32]) -> None:
-    """An edge map (H,W) in [0,1] as an 8-bit PNG, white lines on black."""
-    images.write_png(path, np.rint(edges * 255).astype(np.uint8))
+def write_edges(path: Path, edges: NDArray[np.float32]) -> list[str]:
+    """An edge map (H,W) in [0,1] as 8-bit grey, white lines on black; the suffix chooses the format."""
+    gray = np.repeat(np.rint(edges * 255).astype(np.uint8)[..., None], 3, axis=2)
+    return [f"{path}: {note}" for note in images.write_photo(path, gray, images.Photo(gray, is_gray=True))]
+
+
+def _write(job: Job, result: Pixels, photo: images.Photo, hole: Mask) -> list[str]:
+    shown = photo.without_eraser(hole)
+    notes = [] if shown is photo else [f"{job.out}: the hole, transparent before, is opaque"]
+    return notes + images.write_photo(job.out, result, shown)
 
 
 def _given_edges(
@@ -185,8 +206,21 @@ def _naming(path: Path) -> Iterator[None]:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
-def _in_folder(folder: Path, relative: Path) -> Path:
+def _in_folder(folder: str | Path, relative: Path) -> Path:
     return folder / relative.with_suffix(".png")
+
+
+def _target(out: str | Path, photo: Path) -> Path:
+    """Where one photo's result goes: to the file `out`, or into the folder."""
+    is_folder = Path(out).is_dir() or str(out).endswith(("/", os.sep))
+    return Path(out, f"{photo.stem}.png") if is_folder else Path(out)
+
+
+def _check_folders(*outs: str | Path | None) -> None:
+    """Refuse what looks like a file where a folder of results should be."""
+    for path in [Path(out) for out in outs if out]:
+        if path.is_file() or (path.suffix.lower() in encoders.ENCODERS and not path.is_dir()):
+            raise InputError(f"{path}: expected a folder for a folder's results, got the name of a file")
 
 
 def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
@@ -194,18 +228,33 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
     if source is None:
         return list(jobs)
     if not source.exists():
-        raise InputError(f"{source}: no such {field} file or folder")
+        raise InputError(f"{source}: no such {_FIELDS[field]} or folder")
     if not source.is_dir():
         return [replace(job, **{field: source}) for job in jobs]
-    partner = dict(masks.pair_by_stem([job.photo for job in jobs], images.list_images(source)))
+    files = images.list_images(source)
+    if len(jobs) == 1:
+        files = [path for path in files if masks.is_named_after(path, jobs[0].photo)]
+    partner = dict(masks.pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))
     return [replace(job, **{field: partner[job.photo]}) for job in jobs]
+
+
+def check_free(path: Path, jobs: Sequence[Job]) -> None:
+    """Raises InputError where a PNG at `path` would replace what a job reads or writes."""
+    if path.is_dir() or encoders.output_format(path)[0] != "PNG":
+        raise InputError(f"{path}: expected the name of a PNG file, got another")
+    if path.resolve() in _inputs(jobs) | {job.out.resolve() for job in jobs}:
+        raise InputError(f"{path}: this would replace an input or a result; choose another name")
+
+
+def _inputs(jobs: Sequence[Job]) -> set[Path]:
+    return {
+        path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path
+    }
 
 
 def _check(jobs: Sequence[Job]) -> None:
     """Refuse results that could not be written, or that would replace an input or one another."""
-    inputs = {
-        path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path
-    }
+    inputs = _inputs(jobs)
     taken: set[Path] = set()
     for job in jobs:
         for path in filter(None, (job.out, job.save_edges)):

@@ -23,6 +23,7 @@ Polarity = Literal["guess", "white", "black", "alpha"]
 Source = Callable[[Generator, int, int], NDArray[np.bool_]]
 """(rng, height, width) -> mask (H,W), True = hole."""
 
+_NOTED = 16  # files that a note looks at
 KINDS = ("square", "half", "centre", "boxes", "strokes")
 
 
@@ -49,6 +50,10 @@ class MaskMix:
         """One hole: (height, width) bool, True = hole."""
         return self.sources[int(rng.integers(len(self.sources)))](rng, height, width)
 
+    def notes(self) -> list[str]:
+        """A sentence on each folder: how much of its masks is hole tells a wrong polarity."""
+        return [source.note() for source in self.sources if isinstance(source, MaskFiles)]
+
 
 @dataclass(frozen=True)
 class MaskFiles:
@@ -56,6 +61,14 @@ class MaskFiles:
 
     paths: PathList
     polarity: Polarity
+
+    def note(self) -> str:
+        """How many files there are, and the mean hole ratio of some of them."""
+        some = self.paths.select(np.unique(np.linspace(0, len(self.paths) - 1, _NOTED).astype(int)).tolist())
+        holes = [masks.repair(images.read_raw(path), None, self.polarity)[0].mean() for path in some]
+        mean = float(np.mean(holes))
+        doubt = "; is the other colour the hole? (--mask-polarity)" if mean > 0.5 else ""
+        return f"{len(self.paths)} masks in {self.paths.root}, {self.polarity} is the hole: {mean:.0%}{doubt}"
 
     def __call__(self, rng: Generator, height: int, width: int) -> NDArray[np.bool_]:
         """(height, width) bool; InputError names a file that is broken or without any hole."""

@@ -8,13 +8,13 @@ import struct
 import threading
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from edgeconnect.encoders import as_stored, encode_png, output_format, to_8bit, write_atomically
 from edgeconnect.errors import InputError
@@ -47,14 +47,29 @@ class Photo:
     """A picture as it was in its file: rgb (H,W,3) uint8 or uint16, alpha (H,W) of the same type or None.
 
     `is_gray` says that the file held one colour channel (the three of `rgb` are then equal); `icc_profile` is
-    the file's own; `notes` are sentences about everything that reading changed.
+    the file's own; `orientation` is the EXIF one that was applied (1: none); `notes` are sentences about
+    everything that reading changed.
     """
 
     rgb: Pixels
     alpha: Pixels | None = None
     is_gray: bool = False
     icc_profile: bytes | None = None
+    orientation: int = 1
     notes: tuple[str, ...] = ()
+
+    def without_eraser(self, hole: NDArray[np.bool_]) -> Photo:
+        """This photo with an opaque hole, where the hole alone was transparent: it had been erased.
+
+        hole: (H,W) bool. A photo that is transparent elsewhere too is a cut-out: it stays as it is.
+        """
+        if self.alpha is None:
+            return self
+        top = np.iinfo(self.alpha.dtype).max
+        transparent = self.alpha <= top // 2
+        if not transparent.any() or (transparent & ~hole).any():
+            return self
+        return replace(self, alpha=np.where(hole, top, self.alpha).astype(self.alpha.dtype))
 
 
 def read_photo(path: str | Path) -> Photo:
@@ -63,13 +78,13 @@ def read_photo(path: str | Path) -> Photo:
     CMYK becomes 8-bit sRGB and a multi-page TIFF or MPO its first picture, which the notes say. Raises
     InputError for animations, float pixels, damaged files, and more than MAX_PIXELS.
     """
-    pixels, icc_profile, notes = _decode(Path(path))
+    pixels, icc_profile, orientation, notes = _decode(Path(path))
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     is_gray, has_alpha = pixels.shape[2] < 3, pixels.shape[2] in (2, 4)
     alpha = np.ascontiguousarray(pixels[..., -1]) if has_alpha else None
     rgb = np.repeat(pixels[..., :1], 3, axis=2) if is_gray else np.ascontiguousarray(pixels[..., :3])
-    return Photo(rgb, alpha, is_gray, icc_profile, tuple(notes))
+    return Photo(rgb, alpha, is_gray, icc_profile, orientation, tuple(notes))
 
 
 def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint8]:
@@ -85,7 +100,7 @@ def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint
             if short_side is not None:
                 image.draft(None, (short_side, short_side))
             image.load()
-            return np.ascontiguousarray(_turn(np.asarray(image.convert("RGB")), _orientation(image)))
+            return np.ascontiguousarray(turn(np.asarray(image.convert("RGB")), _orientation(image)))
     return to_8bit(read_photo(path).rgb)
 
 
@@ -116,6 +131,14 @@ def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
     """Write (H,W) or (H,W,2|3|4) bool (as 0/255), uint8 or uint16 as a PNG, whatever the suffix."""
     array = pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
     write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
+
+
+def turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Pixels turned and mirrored as an EXIF orientation asks; unknown values change nothing."""
+    steps = _TURNS.get(orientation, "")
+    turned = pixels.swapaxes(0, 1) if "t" in steps else pixels
+    turned = turned[::-1] if "r" in steps else turned
+    return turned[:, ::-1] if "c" in steps else turned
 
 
 def check_size(path: str | Path, most_pixels: int) -> None:
@@ -208,8 +231,8 @@ def _open(path: Path, most_pixels: int | None = None) -> ImageFile.ImageFile:
     return image
 
 
-def _decode(path: Path) -> tuple[Pixels, bytes | None, list[str]]:
-    """A file's upright pixels (H,W) or (H,W,2|3|4), ICC profile and notes."""
+def _decode(path: Path) -> tuple[Pixels, bytes | None, int, list[str]]:
+    """A file's upright pixels (H,W) or (H,W,2|3|4), ICC profile, EXIF orientation and notes."""
     with _reading(path), _open(path) as image:
         notes, is_deep = _check_frames(path, image), _is_deep(image)
         # Pillow notices truncated data where OpenCV may hand back half a picture: it decodes first always
@@ -222,7 +245,7 @@ def _decode(path: Path) -> tuple[Pixels, bytes | None, list[str]]:
             pixels = _deep_pixels(path, image) if is_deep else _shallow_pixels(path, image)
     if orientation in _TURNS:
         notes.append(f"turned upright as its EXIF orientation {orientation} asks")
-    return np.ascontiguousarray(_turn(pixels, orientation)), icc_profile, notes
+    return np.ascontiguousarray(turn(pixels, orientation)), icc_profile, orientation, notes
 
 
 def _check_frames(path: Path, image: Image.Image) -> list[str]:
@@ -242,16 +265,23 @@ def _is_deep(image: ImageFile.ImageFile) -> bool:
     arguments = image.tile[0].args if image.tile else ""
     if image.format == "PPM":
         return arguments[-1] > 255 if isinstance(arguments, tuple) else False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 16 in image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, ())
     raw_mode = arguments[0] if isinstance(arguments, tuple) else arguments
-    return image.format in ("PNG", "TIFF") and ";16" in str(raw_mode)
+    return image.format == "PNG" and ";16" in str(raw_mode)
 
 
 def _deep_pixels(path: Path, image: Image.Image) -> Pixels:
     """Pixels as OpenCV reads them, in RGB order; a PNG's one transparent grey value becomes alpha."""
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    if tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2:
+        raise InputError(f"{path}: expected a 16-bit TIFF of whole pixels, got one of separate colour planes")
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: expected 8 or 16 bits a channel, got a {image.format} OpenCV cannot read")
     if pixels.ndim == 2:
+        if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:
+            return np.asarray(65535 - pixels, np.uint16)  # white is 0, which OpenCV leaves as it is
         if (transparent := image.info.get("transparency")) is None:
             return np.asarray(pixels)
         return np.dstack([pixels, np.where(pixels == transparent, 0, 65535).astype(np.uint16)])
@@ -289,11 +319,3 @@ def _orientation(image: Image.Image) -> int:
     """A loaded picture's EXIF orientation; 1 where Pillow has applied it already (TIFF)."""
     value = image.getexif().get(_ORIENTATION, 1)
     return value if isinstance(value, int) else 1
-
-
-def _turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Pixels turned and mirrored as an EXIF orientation asks; unknown values change nothing."""
-    steps = _TURNS.get(orientation, "")
-    turned = pixels.swapaxes(0, 1) if "t" in steps else pixels
-    turned = turned[::-1] if "r" in steps else turned
-    return turned[:, ::-1] if "c" in steps else turned

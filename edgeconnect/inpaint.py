@@ -96,12 +96,7 @@ class EdgeConnect:
         outside the hole. Raises InputError for other shapes or types and where nothing is known.
         """
         _check(photo, mask)
-        edge = canny(to_gray(photo), self.sigma, known=~mask).astype(np.float32)
-        for window, hole in self._windows(mask):
-            part = self._complete(_unit(photo[window.slices]), mask[window.slices])
-            inner = mask[hole.slices]
-            edge[hole.slices][inner] = part[hole.inside(window).slices][inner]
-        return edge
+        return np.where(mask, self._lines(photo, mask), canny(to_gray(photo), self.sigma, known=~mask))
 
     def inpaint(
         self,
@@ -113,19 +108,23 @@ class EdgeConnect:
         """The photo with its hole filled; every known pixel is identical.
 
         photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo. `edges`, (H,W) in [0,1] or
-        bool, are used as given in the hole instead of G1's; outside it the photo's own Canny edges count, or
-        `known_edges`, likewise. Raises InputError for other shapes or types and where nothing is known.
+        bool, are used as given in the hole instead of G1's (`complete_edges`'); outside it the photo's own
+        Canny edges count, or `known_edges`, likewise. Raises InputError for other shapes or types and where
+        nothing is known.
         """
         _check(photo, mask)
-        given, outside = (None if e is None else _checked_edges(e, mask) for e in (edges, known_edges))
+        outside = None if known_edges is None else _checked_edges(known_edges, mask)
+        lines = self._lines(photo, mask, outside) if edges is None else _checked_edges(edges, mask)
         result = photo.copy()
         missing = mask.copy()
         for window, hole in self._windows(mask):
             inner = missing[hole.slices]
             if not inner.any():
                 continue
-            parts = (None if e is None else e[window.slices] for e in (given, outside))
-            filled, _ = self._fill(_unit(result[window.slices]), missing[window.slices], *parts)
+            known = None if outside is None else outside[window.slices]
+            filled = self._fill(
+                _unit(result[window.slices]), missing[window.slices], lines[window.slices], known
+            )
             pixels = _pixels(filled[hole.inside(window).slices], photo.dtype)
             result[hole.slices][inner] = pixels[inner]
             missing[hole.slices] = False
@@ -141,19 +140,24 @@ class EdgeConnect:
             pairs.append((hole.grown(margin, mask.shape, LEAST_WINDOW_PX), hole))
         return pairs
 
-    def _fill(
-        self, photo: Picture, mask: Mask, edge: Picture | None, known: Picture | None
-    ) -> tuple[Picture, Picture]:
-        """I_comp (h,w,3) and C_comp (h,w) of one window, coarse to fine."""
+    def _lines(self, photo: Pixels, mask: Mask, known: Picture | None = None) -> Picture:
+        """G1's edges (H,W) in the hole, 0 outside it."""
+        lines = np.zeros(mask.shape, np.float32)
+        for window, hole in self._windows(mask):
+            outside = None if known is None else known[window.slices]
+            part = self._complete(_unit(photo[window.slices]), mask[window.slices], outside)
+            inner = mask[hole.slices]
+            lines[hole.slices][inner] = part[hole.inside(window).slices][inner]
+        return lines
+
+    def _fill(self, photo: Picture, mask: Mask, edge: Picture, known: Picture | None) -> Picture:
+        """I_comp (h,w,3) of one window along `edge`, coarse to fine."""
         start = None
         if _is_deep(mask):
-            halved = (None if e is None else _halved_lines(e) for e in (edge, known))
-            coarse, coarse_edge = self._fill(*_halved(photo, mask), *halved)
-            start = _resized(coarse, mask.shape)
-            edge = _refined_lines(coarse_edge, mask.shape) if edge is None else edge
+            halved = None if known is None else _halved_lines(known)
+            start = _resized(self._fill(*_halved(photo, mask), _halved_lines(edge), halved), mask.shape)
         photo, mask = photo.copy(), mask.copy()
-        known = self._known_edges(photo, mask) if known is None else known
-        C_comp = np.where(mask, self._new_edges(photo, mask, known) if edge is None else edge, known)
+        C_comp = np.where(mask, edge, self._known_edges(photo, mask) if known is None else known)
         for cell in cells(mask, CELL_PX):
             window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, LEAST_WINDOW_PX)
             part = None if start is None else start[window.slices]
@@ -161,14 +165,16 @@ class EdgeConnect:
             inner = mask[cell.slices]
             photo[cell.slices][inner] = painted[cell.inside(window).slices][inner]
             mask[cell.slices] = False
-        return photo, C_comp
+        return photo
 
-    def _complete(self, photo: Picture, mask: Mask) -> Picture:
-        """C_comp (h,w) of one window, coarse to fine, without painting."""
-        known = self._known_edges(photo, mask)
-        if _is_deep(mask):
-            lines = _refined_lines(self._complete(*_halved(photo, mask)), mask.shape)
-        else:
+    def _complete(self, photo: Picture, mask: Mask, known: Picture | None) -> Picture:
+        """C_comp (h,w) of one window, coarse to fine."""
+        is_deep = _is_deep(mask)
+        if is_deep:
+            halved = None if known is None else _halved_lines(known)
+            lines = _refined_lines(self._complete(*_halved(photo, mask), halved), mask.shape)
+        known = self._known_edges(photo, mask) if known is None else known
+        if not is_deep:
             lines = self._new_edges(photo, mask, known)
         return np.where(mask, lines, known)
 

@@ -29,8 +29,9 @@ def repair(
     1. alpha where anything is transparent: the transparent part, or the painted part when that is one colour
        other than black and covers less than half;
     2. a coloured brush: the coloured part when no background is black, else all that is not black;
-    3. white, or black when white fills more than half of the image and its shares of the image and of the
-       border add up to more than 1.4 (no mask of the NVIDIA test set does, most of their inversions do).
+    3. white, or black when white fills more than half of the image, but not all of it, and its shares of the
+       image and of the border add up to more than 1.4 (no mask of the NVIDIA test set does, most of their
+       inversions do).
     Raises InputError for `polarity` "alpha" without an alpha channel.
     """
     notes: list[str] = []
@@ -80,9 +81,10 @@ def _from_colours(colours: Channel, polarity: Polarity, notes: list[str]) -> Mas
     white = _thresholded(brightness, notes)
     if polarity != "guess":
         return white if polarity == "white" else ~white
-    is_inverted = white.mean() > 0.5 and white.mean() + _border_share(white) > 1.4
+    is_inverted = 0.5 < white.mean() < 1 and white.mean() + _border_share(white) > 1.4
     mask = ~white if is_inverted else white
-    notes.append(_guess("black" if is_inverted else "white", mask))
+    doubt = "; if white is, say so: polarity white" if is_inverted else ""
+    notes.append(_guess("black" if is_inverted else "white", mask) + doubt)
     return mask
 
 

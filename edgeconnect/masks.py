@@ -125,21 +125,34 @@ def feather(mask: Mask, radius_px: float) -> NDArray[np.float32]:
     return np.asarray(np.clip(1 - _distance(mask) / (radius_px + 1), 0, 1), np.float32)
 
 
-def pair_by_stem(photos: Sequence[Path], masks: Sequence[Path]) -> list[tuple[Path, Path]]:
+def pair_by_stem(
+    photos: Sequence[Path], masks: Sequence[Path], what: str = "mask"
+) -> list[tuple[Path, Path]]:
     """Each photo with its mask: the file of the same stem, or STEM_mask or STEM-mask.
 
     Where stems repeat, as in trees of folders, the path below the common folder decides. Raises InputError
-    that names photos without a mask, masks without a photo, and two files with one stem.
+    that names photos without a mask, masks without a photo, and two files with one stem; `what` is what to
+    call the masks there.
     """
     by_tree = any(len({path.stem for path in paths}) < len(paths) for paths in (photos, masks))
     photo_of = _by_key(photos, "photos", by_tree, lambda key: key)
-    mask_of = _by_key(masks, "masks", by_tree, lambda key: key if key in photo_of else _without_suffix(key))
+    mask_of = _by_key(
+        masks, f"{what}s", by_tree, lambda key: key if key in photo_of else _without_suffix(key)
+    )
     lone_photos = [photo_of[key] for key in photo_of.keys() - mask_of.keys()]
     lone_masks = [mask_of[key] for key in mask_of.keys() - photo_of.keys()]
     if lone_photos or lone_masks:
-        parts = [_named("photos without a mask", lone_photos), _named("masks without a photo", lone_masks)]
-        raise InputError(f"expected one mask for each photo, got {' and '.join(filter(None, parts))}")
+        parts = [
+            _named(f"photos without a{'n' * (what[0] in 'aeiou')} {what}", lone_photos),
+            _named(f"{what}s without a photo", lone_masks),
+        ]
+        raise InputError(f"expected one {what} for each photo, got {' and '.join(filter(None, parts))}")
     return [(photo, mask_of[key]) for key, photo in photo_of.items()]
+
+
+def is_named_after(mask: Path, photo: Path) -> bool:
+    """Whether `pair_by_stem` would pair them in flat folders."""
+    return photo.stem in (mask.stem, _without_suffix(mask.stem))
 
 
 def _by_key(paths: Sequence[Path], what: str, by_tree: bool, rename: Callable[[str], str]) -> dict[str, Path]:

@@ -62,7 +62,7 @@ def _read_network(path: Path) -> tuple[str, nn.Module]:
         name, config = _recognise(weights)
         network = build_network(name, spectral=False, **config)
         set_effective_weights(network, weights)
-    except (AttributeError, KeyError, ValueError) as error:
+    except (AttributeError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: its {entry} has other layers than EdgeConnect's: {error}") from None
     return name, network.eval()
 

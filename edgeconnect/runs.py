@@ -66,6 +66,11 @@ class Paths:
         """All checkpoints, oldest first."""
         return sorted((self.run / "checkpoints").glob("step_*.pt"))
 
+    @property
+    def has_saved(self) -> bool:
+        """Whether the run came to its first checkpoint; one that was killed before starts again."""
+        return bool(self.checkpoints()) or self.weights.exists()
+
     def latest_checkpoint(self) -> Path:
         """The checkpoint to go on from; raises InputError where there is none."""
         found = self.checkpoints()

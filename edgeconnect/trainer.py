@@ -177,7 +177,7 @@ class Trainer:
         self.step = int(state["step"])
 
     def _set_learning_rates(self) -> None:
-        dropped = self.step >= self.config.lr_drop_at * self.config.steps
+        dropped = self.step >= self.config.drop_step
         lr = self.config.learning_rate * (0.1 if dropped else 1.0)
         for name, rate in (("g", lr), ("d", lr * self.config.d_lr_ratio)):
             for group in self.optimizers[name].param_groups:

@@ -17,6 +17,7 @@ from edgeconnect.dataset import (
     training_loader,
     validation_items,
 )
+from edgeconnect.errors import InputError
 from edgeconnect.images import write_png
 from edgeconnect.initial import initialise
 from edgeconnect.memory import keep_memory
@@ -75,6 +76,8 @@ class _Run:
         self.paths = runs.Paths(config.run)
         photos = _training_photos(config)
         say(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
+        for note in photos.masks.notes():
+            say(note)
         self.loader = training_loader(
             photos, config.batch_size, config.workers, trainer.step, ranks.rank, ranks.world
         )
@@ -142,17 +145,23 @@ def _make_trainer(
     config: TrainConfig, device: torch.device, ranks: Ranks, resume: bool, say: Callable[[str], None]
 ) -> Trainer:
     networks = build_networks(config)
-    if not resume:
+    paths = runs.Paths(config.run)
+    has_saved = resume and paths.has_saved
+    if not has_saved:
         for name, source in initialise(config, networks).items():
             say(f"{name} from {source}")
     features = _features(config)
     if features:
         say(features.describe())
     trainer = Trainer(config, networks, features, device, ranks)
-    if resume:
-        checkpoint = runs.Paths(config.run).latest_checkpoint()
+    if has_saved:
+        checkpoint = paths.latest_checkpoint()
         trainer.load_state(load_state(checkpoint))
+        if trainer.step > config.steps:
+            raise InputError(f"{config.run}: expected more steps than its {trainer.step}, got {config.steps}")
         say(f"resumed from {checkpoint}")
+    elif resume:
+        say("nothing was saved yet: from the start")
     return trainer
 
 
@@ -174,7 +183,7 @@ def _features(config: TrainConfig) -> FeatureExtractor | None:
 
 
 def _mask_mix(config: TrainConfig) -> MaskMix:
-    return MaskMix.parse(config.masks, ratio=config.hole_ratio)
+    return MaskMix.parse(config.masks, config.hole_ratio, config.mask_polarity)
 
 
 def _training_photos(config: TrainConfig) -> TrainingPhotos:

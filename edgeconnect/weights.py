@@ -39,7 +39,7 @@ def find_weights(source: str | Path | None = None) -> Path:
     None: what the environment variable EDGECONNECT_WEIGHTS says, else the shipped "default". Raises
     InputError.
     """
-    wanted = str(source or os.environ.get(VARIABLE) or DEFAULT)
+    wanted = str(source or os.environ.get(VARIABLE) or SHIPPED / f"{DEFAULT}.safetensors")
     path = Path(wanted)
     if path.is_dir():
         path /= "weights.safetensors"

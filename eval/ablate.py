@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from edgeconnect import EdgeConnect
 from edgeconnect.ablation import Audit, Gain
+from edgeconnect.arguments import at_least
 from edgeconnect.edges import canny, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.images import list_images
@@ -210,9 +211,9 @@ def _add_common(part: argparse.ArgumentParser) -> None:
     part.add_argument("--weights", metavar="NAME|PATH", help="(default: as shipped)")
     part.add_argument("--count", type=int, metavar="N", help="photos, evenly over the folder (default: all)")
     part.add_argument(
-        "--size", type=int, default=256, metavar="PX", help="side of the squares (default: 256)"
+        "--size", type=at_least(8), default=256, metavar="PX", help="side of the squares (default: 256)"
     )
-    part.add_argument("--seed", type=int, default=0)
+    part.add_argument("--seed", type=at_least(0), default=0)
     part.add_argument("--device", default="auto")
     part.add_argument(
         "--json", type=Path, metavar="FILE", help="write summary, groups and pictures as JSON lines"

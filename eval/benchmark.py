@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from edgeconnect.arguments import at_least
 from edgeconnect.baselines import Entrant, Inpainter, ResultsFolder, by_name, fill
 from edgeconnect.errors import InputError
 from edgeconnect.fid import INCEPTION, frechet_distance
@@ -208,9 +209,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--inpainters", required=True, metavar="A,B,...", help=by_name.__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="run again to go on or to add")
-    parser.add_argument("--masks-per-photo", type=int, default=1, metavar="N")
-    parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the square photos")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--masks-per-photo", type=at_least(1), default=1, metavar="N")
+    parser.add_argument(
+        "--size", type=at_least(8), default=256, metavar="PX", help="side of the square photos"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
     parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
     parser.add_argument(

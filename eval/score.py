@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from edgeconnect.arguments import at_least
 from edgeconnect.errors import InputError
 from edgeconnect.memory import keep_memory
 from edgeconnect.metrics import PROTOCOLS
@@ -115,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fid", action="store_true", help="add FID")
     parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
     parser.add_argument("--device", default="auto", help="for LPIPS and FID")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N")
+    parser.add_argument("--workers", type=at_least(1), default=os.cpu_count(), metavar="N")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write summary, groups and pictures as JSON lines"
     )

@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         files = list_images(options.masks)
         if not files:
             raise InputError(f"{options.masks}: expected mask files, got no picture")
+        if options.repair_to and options.repair_to.resolve() == options.masks.resolve():
+            raise InputError(f"--repair-to: expected another folder than {options.masks}, got the same")
         photo_of, problems = _pair(files, options.photos)
     except InputError as error:
         print(error, file=sys.stderr)

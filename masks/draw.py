@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edgeconnect import masks
+from edgeconnect.arguments import at_least
 from edgeconnect.errors import InputError
 from edgeconnect.images import write_png
 
@@ -44,13 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ratios", default=RATIOS, help="classes of hole ratio in percent (default: %(default)s)"
     )
-    parser.add_argument("--count", type=int, default=60, help="masks a class and border kind (default: 60)")
+    parser.add_argument(
+        "--count", type=at_least(1), default=60, help="masks a class and border kind (default: 60)"
+    )
     parser.add_argument("--border", choices=("both", "border", "inside"), default="both",
                         help="strokes that touch the image's border, keep inside, or both kinds")  # fmt: skip
-    parser.add_argument("--boxes", type=int, nargs=2, default=(1, 5), metavar=("LEAST", "MOST"))
+    parser.add_argument("--boxes", type=at_least(1), nargs=2, default=(1, 5), metavar=("LEAST", "MOST"))
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--height", type=int, default=256)
-    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same masks")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed draws the same masks")
     return parser
 
 
@@ -59,6 +62,8 @@ def _jobs(options: argparse.Namespace) -> Iterator[tuple[int, int, str, int]]:
     kinds = KINDS[:2] if options.border == "both" else (options.border,)
     if min(options.width, options.height) < 16:
         raise InputError(f"expected at least 16x16 pixels, got {options.width}x{options.height}")
+    if options.boxes[0] > options.boxes[1]:
+        raise InputError(f"--boxes: expected LEAST MOST, got {options.boxes[0]} {options.boxes[1]}")
     for low, high in _classes(options.ratios):
         for kind in kinds if options.kind == "strokes" else KINDS[2:]:
             yield from ((low, high, kind, number) for number in range(options.count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -314,19 +315,31 @@ def test_serve_listens_on_this_machine_alone_unless_told(
     weights_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = pytest.importorskip("edgeconnect.web.server", reason="the extra `web` is not installed")
-    served = []
+    taken = []
+
+    class Server:
+        """Takes note of its sockets instead of answering."""
+
+        def run(self, sockets: list[socket.socket]) -> None:
+            taken.extend(listening.getsockname() for listening in sockets)
+
+    known = []
     monkeypatch.setattr(
-        server, "serve", lambda models, *where, names: served.append((models.names, *where, names))
+        server, "server", lambda models, host, *_, names, **__: known.append(names) or Server()
     )
-    assert _run("serve", "--weights", weights_file) == 0
-    assert (
-        _run(
-            "serve", "--weights", weights_file, "--host", "0.0.0.0", "--port", "80", "--allow-host", "box.lab"
-        )
-        == 0
-    )
-    assert served[0][0][0] == "small" and served[0][1:] == ("127.0.0.1", 7860, [])
-    assert served[1][1:] == ("0.0.0.0", 80, ["box.lab"])
-    assert "http://127.0.0.1:7860/" in capsys.readouterr().out
-    assert _run("serve", "--weights", "none") == 1
-    assert "none: no such weights" in capsys.readouterr().err
+    assert _run("serve", "--weights", weights_file, "--port", "0") == 0
+    anywhere = ("--host", "0.0.0.0", "--port", "0", "--allow-host", "box.lab")
+    assert _run("serve", "--weights", weights_file, *anywhere) == 0
+    assert [host for host, _ in taken] == ["127.0.0.1", "0.0.0.0"] and known == [[], ["box.lab"]]
+    assert f"http://127.0.0.1:{taken[0][1]}/" in capsys.readouterr().out
+
+
+def test_an_address_that_cannot_be_had_is_said_before_it_is_shown(
+    weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("edgeconnect.web.server", reason="the extra `web` is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert _run("serve", "--weights", weights_file, "--port", port) == 1
+    said = capsys.readouterr()
+    assert not said.out and f"127.0.0.1:{port}: expected a free address" in said.err

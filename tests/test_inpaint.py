@@ -233,3 +233,15 @@ def test_the_generators_take_tensors_of_the_documented_shapes(model: EdgeConnect
     mask = (mask > 0.5).float()
     assert model.edge_generator(gray, edge, mask).shape == (2, 1, 40, 52)
     assert model.inpaint_generator(torch.rand(2, 3, 40, 52), edge, mask).shape == (2, 3, 40, 52)
+
+
+def test_completed_edges_given_back_change_nothing_in_deep_holes_and_several(
+    model: EdgeConnect, rng: np.random.Generator
+) -> None:
+    photo = rng.integers(0, 256, (300, 620, 3), dtype=np.uint8)
+    mask = np.zeros((300, 620), bool)
+    mask[40:250, 30:250] = True  # filled coarse to fine
+    mask[100:120, 300:330] = mask[20:40, 560:600] = True  # one within reach of it, one far away
+    edges = model.complete_edges(photo, mask)
+    assert edges[mask].max() > 0
+    np.testing.assert_array_equal(model.inpaint(photo, mask, edges), model.inpaint(photo, mask))

@@ -20,6 +20,7 @@ from small import tiny_config, tiny_options, write_photos
 from edgeconnect import cli, losses
 from edgeconnect.config import TrainConfig
 from edgeconnect.errors import InputError, NonFiniteLossError
+from edgeconnect.images import write_png
 from edgeconnect.runs import Paths
 from edgeconnect.training import Outcome, train
 
@@ -139,6 +140,45 @@ def test_a_resumed_run_with_two_workers_equals_an_unbroken_one_without(tmp_path:
         train(broken, on_step=killed_after(4))
     train(broken, resume=True)
     assert differences(checkpoint(unbroken, 6), checkpoint(broken, 6)) == []
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
+    unbroken = tiny_config(tmp_path, run=str(tmp_path / "unbroken"))
+    broken = tiny_config(tmp_path, run=str(tmp_path / "broken"))
+    train(unbroken)
+    with pytest.raises(Killed):
+        train(broken, on_step=killed_after(2))
+    train(broken, resume=True)
+    assert differences(checkpoint(unbroken, 6), checkpoint(broken, 6)) == []
+    for path in Paths(broken.run).checkpoints():
+        path.unlink()
+    with pytest.raises(InputError, match="found none"):  # its weights are there: not to be written over
+        train(broken, resume=True)
+
+
+def test_a_run_does_not_go_back(tmp_path: Path) -> None:
+    train(tiny_config(tmp_path))
+    with pytest.raises(InputError, match="expected more steps than its 6, got 4"):
+        train(tiny_config(tmp_path, steps=4), resume=True)
+
+
+def test_how_much_of_the_mask_files_is_hole_is_said(tmp_path: Path) -> None:
+    mask = np.zeros((32, 32), bool)
+    mask[:8] = True
+    write_png(tmp_path / "masks/m.png", mask)
+    said: list[str] = []
+    for polarity in ("white", "black"):
+        config = tiny_config(
+            tmp_path,
+            run=str(tmp_path / polarity),
+            masks=[str(tmp_path / "masks")],
+            mask_polarity=polarity,
+            steps=1,
+        )
+        train(config, say=said.append)
+    found = [line for line in said if "1 masks in" in line]
+    assert found[0].endswith("white is the hole: 25%")
+    assert "black is the hole: 75%; is the other colour" in found[1]
 
 
 def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(tmp_path: Path) -> None:

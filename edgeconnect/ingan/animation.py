@@ -48,7 +48,7 @@ def write_animation(path: Path, pictures: Sequence[Picture]) -> None:
         return
     # video codecs want even sides
     frames = [on_canvas(p, height + height % 2, width + width % 2) for p in pictures]
-    _write_mp4(path, frames)
+    write_atomically(path, lambda temporary: _write_mp4(temporary, frames))
 
 
 def on_canvas(picture: Picture, height: int, width: int) -> Picture:
@@ -60,14 +60,10 @@ def on_canvas(picture: Picture, height: int, width: int) -> Picture:
 
 
 def _write_mp4(path: Path, frames: Sequence[Picture]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # OpenCV knows the container by the suffix alone
-    temporary = path.with_name(f".part.{path.name}")
     height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), FRAMES_PER_S, (width, height))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FRAMES_PER_S, (width, height))
     if not writer.isOpened():
         raise InputError(f"{path}: this OpenCV cannot write MP4; choose a name ending in .gif, or a folder")
     for frame in frames:
         writer.write(np.ascontiguousarray(frame[..., ::-1]))
     writer.release()
-    temporary.replace(path)

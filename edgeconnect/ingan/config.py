@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edgeconnect.config import Count, Pair, checked, read_yaml
+from edgeconnect.config import Count, Pair, beta_faults, checked, read_yaml
 from edgeconnect.errors import InputError
 
 # at 2e-4 and more, colours ran away within 500 steps, and at less a few thousand are too few: so the result
@@ -145,6 +145,8 @@ class SingleConfig(BaseModel):
         low, high = self.sizes
         if not 0 < low <= 1 <= high:
             raise ValueError(f"sizes: expected a range around 1, got {low:g},{high:g}")
+        if faults := beta_faults(self.betas):
+            raise ValueError("; ".join(faults))
         return self
 
     @property

@@ -63,10 +63,10 @@ class _Run:
         self.photos = load_photos(config.run, len(config.photos)) if resume else _new_photos(config, say)
         tensors = [to_tensor(photo) for photo in self.photos]
         self.trainer = SingleTrainer(config, tensors, choose_device(config.device))
-        if resume:
+        if resume and self.paths.has_saved:
             self.trainer.load_state(load_state(self.paths.latest_checkpoint()))
             say(f"resumed from step {self.trainer.step}")
-        else:
+        elif not resume:
             save_photos(config.run, self.photos)
         self.log = runs.Log(config, self.trainer.step)
         runs.save_config(config)

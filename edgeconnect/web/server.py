@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edgeconnect.errors import InputError
 from edgeconnect.web.app import create_app
 from edgeconnect.web.guard import LOOPBACK
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from edgeconnect.web.limits import Limits
     from edgeconnect.web.models import Models
@@ -69,10 +70,27 @@ class PromptServer(uvicorn.Server):
 
 
 def serve(
-    models: Models, host: str, port: int, *, names: Collection[str] = (), limits: Limits | None = None
+    models: Models,
+    host: str,
+    port: int,
+    *,
+    names: Collection[str] = (),
+    limits: Limits | None = None,
+    say: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Answer at host:port until interrupted; `names` are further host names to answer to."""
-    server(models, host, port, names=names, limits=limits).run()
+    """Answer at host:port (0: a free one) until interrupted; `names` are further host names to answer to.
+
+    `say` gets the URL once it is taken; InputError where it cannot be.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InputError(f"{host}:{port}: expected a free address of this machine, got: {error}") from None
+    with listening:
+        address = f"[{host}]" if ":" in host else host
+        say(f"http://{address}:{listening.getsockname()[1]}/")
+        server(models, host, port, names=names, limits=limits).run([listening])
 
 
 def server(

@@ -85,7 +85,7 @@ def composite(desk: Desk, fields: Fields) -> Response:
         )
     result[box.slices][hole] = fill[hole]
     whole = whole_box(result.shape)
-    return _png(encode(result, task.photo, whole), whole, task)
+    return _png(encode(result, task.photo.without_eraser(task.mask), whole), whole, task)
 
 
 def keep_photo(desk: Desk, fields: Fields) -> Response:
@@ -127,7 +127,7 @@ def filled(desk: Desk, fields: Fields, task: Task) -> Pixels:
 def answer(task: Task, fields: Fields, result: Pixels) -> Response:
     """As much of the filled photo as the field `part` says."""
     _, box = asked_boxes(task, fields)
-    return _png(encode(result, task.photo, box), box, task)
+    return _png(encode(result, task.photo.without_eraser(task.mask), box), box, task)
 
 
 def encode(rgb: Pixels, photo: Photo, box: Box) -> bytes:
