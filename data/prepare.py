@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edgeconnect.arguments import at_least
-from edgeconnect.encoders import write_atomically
+from edgeconnect.atomic import write_atomically
 from edgeconnect.errors import InputError
 from edgeconnect.images import Photo, read_rgb, resize, write_photo
 from edgeconnect.paths import PathList, photo_paths

@@ -29,7 +29,7 @@ def luminance(photo: Tensor) -> Tensor:
 def composite(known: Tensor, filled: Tensor, mask: Tensor) -> Tensor:
     """`known` outside the hole, `filled` inside it: (N,C,H,W) twice and (N,1,H,W) -> (N,C,H,W).
 
-    The one place where anything is merged by a mask (I_comp, C_comp and the masked inputs of the paper).
+    The one place where tensors are merged by a mask (I_comp, C_comp and the masked inputs of the paper).
     """
     return known * (1 - mask) + filled * mask
 
@@ -47,6 +47,10 @@ class Batch:
     def stack(items: Sequence[Batch]) -> Batch:
         """One batch out of single items without the batch dimension ((C,H,W) each)."""
         return Batch(*(torch.stack([getattr(i, f.name) for i in items]) for f in fields(Batch)))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory, which copies to a GPU while it computes (for DataLoader)."""
+        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
     def to(self, device: torch.device | str, *, channels_last: bool = False) -> Batch:
         """The same batch on another device, optionally with channels last in memory (same values)."""

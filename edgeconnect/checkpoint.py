@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from edgeconnect.atomic import write_atomically
 from edgeconnect.errors import InputError
 from edgeconnect.generators import EdgeGenerator, InpaintGenerator
 from edgeconnect.networks import PatchDiscriminator, effective_weights, set_effective_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor, nn
 
@@ -64,7 +64,7 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
         "sigma": str(weights.sigma),
         "provenance": json.dumps(weights.provenance),
     }
-    write_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
+    write_atomically(path, save(tensors, metadata))
 
 
 def load_weights(path: Path) -> Weights:
@@ -137,22 +137,3 @@ def load_pickle(path: Path) -> Any:
         raise InputError(
             f"{path}: expected a PyTorch file of tensors, got {reason.splitlines()[0]}"
         ) from None
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a temporary file beside `path`, then rename it: the file is whole or not there.
-
-    Raises InputError where there is no place for it.
-    """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(temporary)
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: expected a place to write to, got: {error.strerror or error}") from error

@@ -10,7 +10,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from edgeconnect.errors import InputError
 
-STAGES = ("edge", "inpaint", "joint")
 Stage = Literal["edge", "inpaint", "joint"]
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -173,6 +172,8 @@ class TrainConfig(BaseModel):
             if pair is not None and pair[0] > pair[1]
         ]
         faults += beta_faults(self.betas)
+        if self.edges == "mixed" and self.batch_size % 2:
+            faults.append(f"batch_size: expected an even one with edges mixed, got {self.batch_size}")
         if not all(0 <= ratio <= 1 for ratio in self.hole_ratio):
             low, high = self.hole_ratio
             faults.append(f"hole_ratio: expected ratios from 0 to 1, got {low},{high}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
-import threading
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,9 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.unsignedinteger[Any]]
     Encoder = Callable[[Pixels, bytes | None, str], tuple[bytes, list[str]]]
+
+
+_MOST_PX = {"WEBP": 16383, "JPEG": 65535}
 
 
 def output_format(
@@ -125,6 +126,11 @@ def _save(pixels: Pixels, icc_profile: bytes | None, format: str, **options: Any
     file = io.BytesIO()
     if icc_profile:
         options["icc_profile"] = icc_profile
+    if max(pixels.shape[:2]) > (most_px := _MOST_PX.get(format, 2**31)):
+        raise InputError(
+            f"expected at most {most_px} px a side for {format}, got {pixels.shape[1]}x{pixels.shape[0]}; "
+            "choose another format"
+        )
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format, **options)
     return file.getvalue()
 
@@ -143,20 +149,3 @@ ENCODERS: dict[str, tuple[str, Encoder]] = {
 def to_gray(rgb: Pixels) -> Pixels:
     """(H,W) luminance of (H,W,3), rounded; equal channels give back exactly their value."""
     return np.asarray(cv2.transform(rgb, np.array([[0.2125, 0.7154, 0.0721]])), rgb.dtype)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write under a temporary name, sync, rename: a file under its own name is always whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: expected a place to write to, got: {error.strerror}") from error

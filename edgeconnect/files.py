@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeconnect import encoders, images, masks
+from edgeconnect import decoders, encoders, images, masks
 from edgeconnect.edges import Polarity, canny, repair_edges, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.inpaint import EdgeConnect, blend
@@ -144,7 +144,7 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
         pixels = images.read_raw(job.mask)
         is_as_stored = pixels.shape[1::-1] == size != pixels.shape[:2]
         if is_as_stored and photo.orientation >= 5:  # EXIF orientations that swap height and width
-            pixels = images.turn(pixels, photo.orientation)
+            pixels = decoders.turn(pixels, photo.orientation)
             notes.append(f"{job.mask}: turned as its photo was, whose size it has only then")
         with _naming(job.mask):
             drawn, more = masks.repair(pixels, size, options.polarity)

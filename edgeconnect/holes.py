@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from edgeconnect import brush, images, masks
 from edgeconnect.errors import InputError
+from edgeconnect.masks import Polarity
 from edgeconnect.paths import PathList
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Polarity = Literal["guess", "white", "black", "alpha"]
 Source = Callable[[Generator, int, int], NDArray[np.bool_]]
 """(rng, height, width) -> mask (H,W), True = hole."""
 

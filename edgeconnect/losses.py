@@ -78,8 +78,9 @@ def style(truth: Mapping[str, Tensor], predicted: Mapping[str, Tensor]) -> Tenso
 def gram(features: Tensor) -> Tensor:
     """Gram matrices divided by C*H*W: (N,C,H,W) -> (N,C,C), in float32."""
     n, c, h, w = features.shape
-    flat = features.reshape(n, c, h * w)
-    return (flat @ flat.transpose(1, 2)).float() / (c * h * w)
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.reshape(n, c, h * w).float()
+        return flat @ flat.transpose(1, 2) / (c * h * w)
 
 
 def _sum_l1(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:

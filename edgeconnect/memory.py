@@ -14,10 +14,13 @@ def keep_memory() -> bool:
     """Tell glibc to keep freed memory for the next tensor instead of returning it to the system at once.
 
     By default every large tensor is a fresh mapping whose pages the kernel clears on first touch: a third of
-    a training step. Affects the whole process. Returns whether the setting took (False off Linux or glibc).
+    a training step. Affects the whole process. Returns whether all of it took (False off Linux or glibc).
     """
     if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    settings = ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 64 << 20))
-    return all(mallopt(parameter, value) == 1 for parameter, value in settings)
+    settings = ((_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 64 << 20), (_M_MMAP_THRESHOLD, 1 << 30))
+    took = [mallopt(parameter, value) == 1 for parameter, value in settings]
+    if not took[-1]:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that older versions allow
+    return all(took)

@@ -38,13 +38,16 @@ def bidirectional_similarity(result: Picture, source: Picture, scales: int = 3) 
     return float(coherence), float(completeness)
 
 
-def hole_coherence(result: Picture, hole: Mask, scales: int = 3) -> float:
+def hole_coherence(
+    result: Picture, hole: Mask, scales: int = 3, most: tuple[int, int] | None = None
+) -> float:
     """Mean squared difference, 0 best, between patches that touch a filled hole and the nearest known ones.
 
-    `result` is the composite. Errors: an empty hole; no 7x7 patch that is known at every scale.
+    `result` is the composite. `most`: at most so many patches of each kind are drawn, always the same ones.
+    Errors: an empty hole; no 7x7 patch that is known at every scale.
     """
     levels = zip(_pyramid(result, scales), _hole_pyramid(hole, scales), strict=True)
-    return float(np.mean([_to_nearest(*_filled_and_known(a, m)) for a, m in levels]))
+    return float(np.mean([_to_nearest(*_filled_and_known(a, m, most)) for a, m in levels]))
 
 
 def sliced_wasserstein(
@@ -68,19 +71,24 @@ def hole_sliced_wasserstein(
 
 
 def hole_band_wasserstein(
-    result: Picture, hole: Mask, scales: int = 3, projections: int = 64, seed: int = 0
+    result: Picture,
+    hole: Mask,
+    scales: int = 3,
+    projections: int = 64,
+    seed: int = 0,
+    most: tuple[int, int] | None = None,
 ) -> float:
     """`hole_sliced_wasserstein` by frequency: of the levels of a Laplacian pyramid, in the known deviations.
 
     After Karras et al. ("Progressive Growing of GANs", 2018, section 5): without the pyramid a patch's mean
     brightness, which says where in the photo it lies, outweighs all texture. Both sets of patches are scaled
     by the known ones' mean and deviation in each channel (there: each by its own), so that lost contrast
-    counts. The last scale holds what is coarser.
+    counts. The last scale holds what is coarser. `most` as for `hole_coherence`.
     """
     bands = _laplacian_pyramid(result, scales)
     distances = []
     for band, missing in zip(bands, _hole_pyramid(hole, scales), strict=True):
-        filled, known = (p.reshape(len(p), 3, -1) for p in _filled_and_known(band, missing))
+        filled, known = (p.reshape(len(p), 3, -1) for p in _filled_and_known(band, missing, most))
         mean, deviation = known.mean((0, 2), keepdims=True), known.std((0, 2), keepdims=True) + 1e-6
         a, b = (((p - mean) / deviation).reshape(len(p), -1) for p in (filled, known))
         distances.append(_sliced(a, b, projections, seed))
@@ -123,15 +131,31 @@ def _patches(picture: Patches) -> Patches:
     return sliding_window_view(picture, (_SIDE, _SIDE), axis=(0, 1)).reshape(-1, _SIDE * _SIDE * 3)
 
 
-def _filled_and_known(picture: Patches, hole: Mask) -> tuple[Patches, Patches]:
-    """Patches that touch the hole, and those that don't."""
+def _filled_and_known(
+    picture: Patches, hole: Mask, most: tuple[int, int] | None = None
+) -> tuple[Patches, Patches]:
+    """Patches that touch the hole, and those that don't; at most so many of each, drawn evenly."""
     touches = sliding_window_view(hole, (_SIDE, _SIDE)).any(axis=(2, 3)).ravel()
     if touches.all():
         raise InputError(
             "no 7x7 patch is free of the hole at every scale, so there is nothing to compare it with"
         )
-    patches = _patches(picture)
-    return patches[touches], patches[~touches]
+    filled, known = np.flatnonzero(touches), np.flatnonzero(~touches)
+    if most:
+        filled, known = _drawn(filled, most[0]), _drawn(known, most[1])
+    return _patches_at(picture, filled), _patches_at(picture, known)
+
+
+def _drawn(indices: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    if len(indices) <= most:
+        return indices
+    return np.sort(np.random.default_rng(0).choice(indices, most, replace=False))
+
+
+def _patches_at(picture: Patches, indices: NDArray[np.intp]) -> Patches:
+    """The 7x7 patches of (H,W,3) at some indices of their grid: (number, 147)."""
+    windows = sliding_window_view(picture, (_SIDE, _SIDE), axis=(0, 1))
+    return windows[np.unravel_index(indices, windows.shape[:2])].reshape(len(indices), -1)
 
 
 def _to_nearest(a: Patches, b: Patches) -> float:

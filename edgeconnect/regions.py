@@ -58,8 +58,8 @@ def hole_groups(mask: Mask, distance: int) -> list[Box]:
     blocks = _any_in_blocks(mask)
     reach = 1 + 2 * -(-distance // (2 * BLOCK_PX))
     joined = cv2.dilate(blocks, np.ones((reach, reach), np.uint8))
-    count, labels, _, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    return [_bounds(mask, labels == label) for label in range(1, count)]
+    _, _, found, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    return [_bounds(mask, *(stats[:4] * BLOCK_PX).tolist()) for stats in found[1:]]  # the first is the rest
 
 
 def cells(mask: Mask, side: int) -> Iterator[Box]:
@@ -94,13 +94,9 @@ def _any_in_blocks(mask: Mask) -> NDArray[np.uint8]:
     return np.asarray(rows.reshape(height, width, BLOCK_PX).any(2), np.uint8)
 
 
-def _bounds(mask: Mask, blocks: Mask) -> Box:
-    """Bounds of the hole pixels in the bounding box of `blocks` (another group's in it only make them
-    wider).
-    """
-    rows, columns = np.flatnonzero(blocks.any(1)) * BLOCK_PX, np.flatnonzero(blocks.any(0)) * BLOCK_PX
-    top, left = int(rows[0]), int(columns[0])
-    part = mask[top : int(rows[-1]) + BLOCK_PX, left : int(columns[-1]) + BLOCK_PX]
+def _bounds(mask: Mask, left: int, top: int, width: int, height: int) -> Box:
+    """Bounds of the hole pixels in a box (another group's in it only make them wider)."""
+    part = mask[top : top + height, left : left + width]
     rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
     return Box(
         top + int(rows[0]), left + int(columns[0]), top + int(rows[-1]) + 1, left + int(columns[-1]) + 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeconnect.checkpoint import write_atomically
+from edgeconnect.atomic import write_atomically
 from edgeconnect.config import make_config, read_yaml, to_yaml
 from edgeconnect.errors import InputError
 
@@ -120,7 +120,7 @@ def refuse_another(run: Path) -> None:
 
 def save_config(config: RunConfig) -> None:
     """Write config.yaml into the run's folder, which is made where there is none."""
-    write_atomically(Paths(config.run).config, lambda temporary: _write_text(temporary, to_yaml(config)))
+    write_atomically(Paths(config.run).config, to_yaml(config).encode())
 
 
 class Log:
@@ -128,11 +128,11 @@ class Log:
 
     def __init__(self, config: RunConfig, step: int) -> None:
         """Go on after `step`: later lines, of steps that were lost with a killed process, are dropped."""
-        self.board = _tensorboard(config.run) if config.tensorboard else None
+        self.board = _tensorboard(config.run, step) if config.tensorboard else None
         self.path = Paths(config.run).log
         lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        write_atomically(self.path, lambda temporary: _write_text(temporary, "".join(kept)))
+        write_atomically(self.path, "".join(kept).encode())
 
     def write(self, values: dict[str, Any]) -> None:
         """Append one line, numbers only, with its step."""
@@ -143,12 +143,9 @@ class Log:
                 self.board.add_scalar(name, value, values["step"])
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, step: int) -> Any:
     try:
-        return importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(folder / "tensorboard"))
+        board = importlib.import_module("torch.utils.tensorboard")
+        return board.SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
     except ImportError:
         raise InputError("--tensorboard needs the package: pip install 'edgeconnect[tensorboard]'") from None
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

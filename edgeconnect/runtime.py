@@ -18,12 +18,15 @@ Precision = Literal["auto", "float32", "bf16"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device called `name` ("cpu", "cuda", "cuda:1", "mps"); "auto" is the first GPU, else the CPU.
+    """The device called `name` ("cpu", "cuda", "cuda:1", "mps"); "auto" is the first CUDA GPU, else the CPU.
 
-    Raises InputError for a device this machine or this build of PyTorch does not have.
+    "cuda" is the own GPU of each process that `torchrun` started. Raises InputError for a device this machine
+    or this build of PyTorch does not have.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.empty(0, device=name).device
         torch.ones(1, device=device).item()  # "meta" is a device that computes nothing

@@ -122,8 +122,9 @@ class InpaintStage:
         self.discriminators = {"inpaint_discriminator": D2}
 
     def using(self, generators: Mapping[str, nn.Module]) -> InpaintStage:
-        """The same stage with other generators (the averaged ones)."""
+        """The same stage with other generators (the averaged ones); not `mixed`, but on G1's edges alone."""
         twin = copy.copy(self)
+        twin.mixed = False  # else a photo's place in its batch would decide which edges it is scored on
         twin.G1, twin.G2 = generators.get("edge_generator", self.G1), generators["inpaint_generator"]
         return twin
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+PATIENCE_S = 2.0  # what a terminal and a launcher send to say the same thing comes closer together
 
 
 @dataclass(frozen=True)
@@ -21,10 +25,21 @@ class Outcome:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT append their numbers to, instead of ending the process at once."""
+    """A list that SIGTERM and SIGINT append their numbers to, instead of ending the process at once.
+
+    One that comes `PATIENCE_S` after the first raises KeyboardInterrupt: the good moment did not come.
+    """
     received: list[int] = []
+    times: list[float] = []
+
+    def receive(number: int, _: object) -> None:
+        received.append(number)
+        times.append(time.monotonic())
+        if times[-1] - times[0] > PATIENCE_S:
+            raise KeyboardInterrupt
+
     numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = [signal.signal(number, lambda n, _: received.append(n)) for number in numbers]
+    previous = [signal.signal(number, receive) for number in numbers]
     try:
         yield received
     finally:

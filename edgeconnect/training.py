@@ -56,14 +56,15 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     device = choose_device(config.device)
-    with distributed.joined(device.type) as ranks, stop_signals() as stopping:
+    with distributed.joined(device.type) as ranks:
         device = _own_device(device, ranks)
         if ranks.is_main and not resume:
             runs.refuse_another(config.run)
         distributed.wait(ranks)
         quiet = (lambda text: None) if not ranks.is_main else say
         run = _Run(config, _make_trainer(config, device, ranks, resume, quiet), ranks, quiet)
-        return run.loop(stopping, on_step)
+        with stop_signals() as stopping:
+            return run.loop(stopping, on_step)
 
 
 class _Run:

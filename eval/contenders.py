@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -112,8 +111,16 @@ def _turn(work: Work) -> Turn:
     before = time.perf_counter()
     result = work()
     seconds = time.perf_counter() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Turn(seconds, peak * (1 if sys.platform == "darwin" else 1024), result)
+    return Turn(seconds, _peak_bytes(), result)
+
+
+def _peak_bytes() -> int:
+    """The process's highest memory so far; 0 on Windows, which Python does not ask."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def training(kind: str, features: str, size: int, batch_size: int, width: int) -> Work:

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from edgeconnect.encoders import write_atomically
+from edgeconnect.atomic import write_atomically
 from eval.measures import HOLE, VGG_L1, Measure
 from eval.pairing import Case
 from eval.plots import COLOURS, Point, line_plot

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeconnect.encoders import write_atomically
+from edgeconnect.atomic import write_atomically
 from edgeconnect.metrics import bootstrap_interval
 
 Row = Mapping[str, Any]  # one picture: its name, hole ratio (if there are masks) and scores

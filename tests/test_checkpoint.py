@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from small import made_up_batch
 
+from edgeconnect.atomic import write_atomically
 from edgeconnect.checkpoint import (
     Weights,
     build_network,
@@ -19,7 +20,6 @@ from edgeconnect.checkpoint import (
     load_weights,
     save_state,
     save_weights,
-    write_atomically,
 )
 from edgeconnect.errors import InputError
 from edgeconnect.networks import effective_weights, set_effective_weights

@@ -147,3 +147,9 @@ def test_the_recipes_are_complete_but_for_what_is_the_users(stage: str, tmp_path
     assert config.hole_ratio == (0.02, 0.6)
     with pytest.raises(InputError, match=r"photos: .* run: "):
         make_config({"stage": stage}, recipe)
+
+
+def test_mixed_edges_need_pairs_of_photos() -> None:
+    with pytest.raises(InputError, match="expected an even one with edges mixed, got 3"):
+        make_config(NEEDED | {"stage": "inpaint", "edges": "mixed", "batch_size": 3})
+    assert make_config(NEEDED | {"stage": "inpaint", "edges": "mixed", "batch_size": 2}).batch_size == 2

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 from skimage.color import rgb2gray
 
-from edgeconnect import encoders, images
+from edgeconnect import decoders, encoders, images
 from edgeconnect.errors import InputError
 from edgeconnect.images import Photo, read_photo, read_raw, read_rgb, write_photo
 
@@ -358,7 +358,7 @@ def test_files_that_are_no_pictures_are_named_for_what_they_are(rng, tmp_path):
 @pytest.mark.parametrize("limit", [9_999, 2_000])
 def test_more_pixels_than_the_limit_are_refused_before_decoding(tmp_path, monkeypatch, limit):
     Image.new("L", (100, 100)).save(tmp_path / "a.png")
-    monkeypatch.setattr(images, "MAX_PIXELS", limit)
+    monkeypatch.setattr(decoders, "MAX_PIXELS", limit)
     with pytest.raises(
         InputError, match=r"a\.png: expected at most 0(\.\d+)? megapixels, got.*(100x100|10000)"
     ):
@@ -451,3 +451,18 @@ def test_png_holds_bool_masks_as_black_and_white(rng, tmp_path):
     mask = pixels(rng, 1) > 127
     images.write_png(tmp_path / "mask", mask)
     np.testing.assert_array_equal(np.asarray(Image.open(Path(tmp_path / "mask"))), mask * np.uint8(255))
+
+
+def test_a_link_back_to_a_folder_above_does_not_find_its_pictures_again(tmp_path):
+    images.write_png(tmp_path / "a.png", np.zeros((4, 4), bool))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/up").symlink_to(tmp_path, target_is_directory=True)
+    assert images.list_images(tmp_path) == [tmp_path / "a.png"]
+
+
+@pytest.mark.parametrize(("name", "most_px"), [("a.webp", 16383), ("a.jpg", 65535)])
+def test_a_picture_too_long_for_a_format_is_refused_in_a_sentence(tmp_path, name, most_px):
+    long = np.zeros((1, most_px + 1, 3), np.uint8)
+    with pytest.raises(InputError, match=f"expected at most {most_px} px a side"):
+        images.write_photo(tmp_path / name, long, images.Photo(long))
+    assert not list(tmp_path.iterdir())

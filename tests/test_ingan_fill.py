@@ -248,6 +248,14 @@ def test_the_same_seed_gives_the_same_refinement():
     assert first == second
 
 
+def test_the_caller_s_random_numbers_are_left_alone(photo, mask):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    InGAN(60, iterations=2, fade=0)(photo, mask)
+    assert torch.equal(torch.rand(2), expected)
+
+
 def test_a_time_is_read_with_its_unit():
     assert [parse_seconds(t) for t in ("20s", "2m", "1.5h", "7")] == [20, 120, 5400, 7]
     for text in ("", "m", "-3s", "2 weeks", "inf"):

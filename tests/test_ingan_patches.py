@@ -159,3 +159,18 @@ def test_a_picture_too_large_to_compare_all_with_all_is_filled_from_its_coarser_
     known = len(touching(hole)[1])
     monkeypatch.setattr("edgeconnect.ingan.patch_fill.MOST_COMPARISONS", 38**2 * known - 1)
     assert (patch_fill(stripes.masked_fill(hole[..., None], 0.5), hole) - stripes).abs().mean() < 0.01
+
+
+def test_a_long_thin_hole_that_is_too_large_to_compare_all_with_all_is_filled_as_well(monkeypatch) -> None:
+    # a scratch: never halved, so there are no coarser matches to start from
+    photo = torch.from_numpy(data.astronaut()[60:220, 160:320].copy()).float() / 255
+    hole = torch.zeros(160, 160, dtype=torch.bool)
+    hole[70:76, 10:150] = True
+
+    def error() -> float:
+        filled = patch_fill(photo.masked_fill(hole[..., None], 0.5), hole)
+        return float((filled - photo)[hole].square().mean())
+
+    best = error()
+    monkeypatch.setattr("edgeconnect.ingan.patch_fill.MOST_COMPARISONS", 2**20)
+    assert error() < 1.5 * best

@@ -16,6 +16,7 @@ from edgeconnect import images, masks
 from edgeconnect.arguments import at_least
 from edgeconnect.cli import main
 from edgeconnect.config import make_config
+from edgeconnect.decoders import turn
 from edgeconnect.errors import InputError
 from edgeconnect.runtime import choose_device
 from edgeconnect.weights import SHIPPED, find_weights
@@ -84,7 +85,7 @@ def test_a_mask_as_the_camera_stored_the_photo_is_turned_with_it(
     assert run("inpaint", "turned.png", "--mask", "mask.png", "--out", "o.png") == 0
     assert "mask.png: turned as its photo was" in capsys.readouterr().err
     before, after = images.read_rgb("turned.png"), images.read_rgb("o.png")
-    hole = images.turn(_box(photo.shape[:2]), EXIF_TURNED)
+    hole = turn(_box(photo.shape[:2]), EXIF_TURNED)
     changed = (before != after).any(2)
     assert before.shape == (128, 96, 3) and changed[hole].any() and not changed[~hole].any()
 

@@ -97,3 +97,15 @@ def test_by_frequency_lost_contrast_counts(rng):
     hole[20:44, 20:44] = True
     pale = np.where(hole[..., None], 0.5 + (picture - 0.5) / 2, picture)
     assert hole_band_wasserstein(pale, hole, 1) > 3 * hole_band_wasserstein(picture, hole, 1)
+
+
+def test_a_sample_of_the_patches_gives_about_the_same_measures(rng):
+    picture = rng.random((90, 90, 3)).astype(np.float32)
+    hole = np.zeros((90, 90), bool)
+    hole[30:60, 30:60] = True
+    picture[hole] *= 0.5
+    for measure in (hole_coherence, hole_band_wasserstein):
+        whole, drawn = measure(picture, hole, 1), measure(picture, hole, 1, most=(400, 4000))
+        assert drawn == measure(picture, hole, 1, most=(400, 4000)) != whole
+        assert abs(drawn / whole - 1) < 0.1
+        assert measure(picture, hole, 1, most=(10**6, 10**6)) == whole

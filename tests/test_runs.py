@@ -95,7 +95,7 @@ def test_tensorboard_is_given_every_number_of_a_line(tmp_path: Path, monkeypatch
         def add_scalar(self, *scalar) -> None:
             self.seen.append(scalar)
 
-    monkeypatch.setattr(runs, "_tensorboard", lambda run: Writer(str(run)))
+    monkeypatch.setattr(runs, "_tensorboard", lambda run, step: Writer(str(run)))
     log = runs.Log(tiny_config(tmp_path, tensorboard=True), 0)
     log.write({"step": 2, "l1": 0.5})
     assert ("l1", 0.5, 2) in log.board.seen

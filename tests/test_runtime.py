@@ -68,3 +68,19 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_elsewhere_the_memory_setting_is_left_alone(monkeypatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert memory.keep_memory() is False
+
+
+def test_older_versions_of_glibc_are_asked_for_what_they_allow(monkeypatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Library:
+        @staticmethod
+        def mallopt(parameter: int, value: int) -> int:
+            asked.append((parameter, value))
+            return int(parameter != -3 or value <= 32 << 20)
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Library)
+    assert memory.keep_memory() is False
+    assert {parameter for parameter, _ in asked} == {-1, -2, -3} and asked[-1] == (-3, 32 << 20)

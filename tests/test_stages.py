@@ -94,6 +94,9 @@ def test_mixed_edges_are_true_in_every_other_photo_and_predicted_in_the_rest(net
     assert torch.equal(prediction.C_comp[0], batch.edge[0])
     assert torch.equal(prediction.C_comp[1][hole], prediction.C_pred[1][hole])
     assert not torch.equal(prediction.C_comp[1], batch.edge[1])
+    validated = stage.using({"inpaint_generator": networks["G2"]}).predict(batch)
+    hole = batch.mask == 1
+    assert torch.equal(validated.C_comp[hole], validated.C_pred[hole])
 
 
 def test_in_the_joint_stage_stage_twos_loss_reaches_the_edge_generator_and_no_d1_judges(networks) -> None:

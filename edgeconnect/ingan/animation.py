@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edgeconnect import images
-from edgeconnect.checkpoint import write_atomically
+from edgeconnect.atomic import write_atomically
 from edgeconnect.encoders import encode_gif
 from edgeconnect.errors import InputError
 
@@ -44,7 +44,7 @@ def write_animation(path: Path, pictures: Sequence[Picture]) -> None:
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
     if path.suffix.lower() == ".gif":
         data = encode_gif([on_canvas(p, height, width) for p in pictures], 1 / FRAMES_PER_S)
-        write_atomically(path, lambda temporary: temporary.write_bytes(data))
+        write_atomically(path, data)
         return
     # video codecs want even sides
     frames = [on_canvas(p, height + height % 2, width + width % 2) for p in pictures]

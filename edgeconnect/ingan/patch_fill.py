@@ -15,7 +15,17 @@ from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.generators import smooth_fill
-from edgeconnect.ingan.patches import PATCH_PX, Keys, distances, doubled, grid, improve, touching, vote
+from edgeconnect.ingan.patches import (
+    PATCH_PX,
+    Keys,
+    distances,
+    doubled,
+    grid,
+    improve,
+    touching,
+    vote,
+    vote_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +40,6 @@ DEEP_PX = 4  # a hole this deep is shallow enough to start from its rim
 ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones (and from a start)
 TEXTURE_WINDOW_PX = 15
 TEXTURE_WEIGHT = 7.0  # a difference of texture counts so many times one of colour (Newson: sqrt(50))
-SHARPNESS = 2.0  # how much more a good match's vote counts (Wexler: 1)
 ALPHA = 5.0  # how freely patches may be used again; less: more variety and seams (Granot et al., section 3)
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 
@@ -178,11 +187,15 @@ def _search(
     comparisons: int, picture: Tensor, known: Tensor
 ) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
     """(picture, queries, matches so far) -> matches: among all known patches, or, where those are too many,
-    from those so far, which a coarser scale has found.
+    from those so far, which a coarser scale or a search among some of them has found.
     """
     if comparisons > MOST_COMPARISONS:
+        some = known[:: -(-comparisons // MOST_COMPARISONS)]
         return lambda now, queries, matches: improve(
-            now, known, queries, known[torch.zeros_like(queries)] if matches is None else matches
+            now,
+            known,
+            queries,
+            Keys(now, some).nearest_unused(now, queries, ALPHA) if matches is None else matches,
         )
     keys = Keys(picture, known)
     return lambda now, queries, matches: keys.nearest_unused(now, queries, ALPHA)
@@ -204,6 +217,4 @@ def _weights(picture: Tensor, queries: Tensor, matches: Tensor, nearness: Tensor
     centre = nearness[queries // columns + 3, queries % columns + 3]
     if first:
         return centre
-    apart = distances(picture, queries, matches)
-    spread = apart.quantile(0.75).clamp(min=1e-8)
-    return centre * torch.exp(-SHARPNESS * apart / (2 * spread)) + 1e-12
+    return centre * vote_weights(distances(picture, queries, matches))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PATCH_PX = 7
 COMPONENTS = 32
+SHARPNESS = 2.0  # how much more a good match's vote counts (Wexler: 1)
 _QUERIES_AT_ONCE, _KEYS_AT_ONCE = 256, 4096  # scores of a block: 4 MB
 _ROWS_AT_ONCE = 2**15
 
@@ -151,6 +152,15 @@ def distances(picture: Tensor, a: Tensor, b: Tensor, source: Tensor | None = Non
     other = picture if source is None else source
     pairs = zip(torch.split(a, _ROWS_AT_ONCE), torch.split(b, _ROWS_AT_ONCE), strict=True)
     return torch.cat([(rows(picture, x) - rows(other, y)).square().sum(1) for x, y in pairs])
+
+
+def vote_weights(apart: Tensor) -> Tensor:
+    """What votes count by their patches' distances to their matches, (N,) (Wexler et al., section 3.2).
+
+    The distance that three quarters of the patches keep below is the measure; 0 for none.
+    """
+    spread = apart.sort().values[len(apart) * 3 // 4].clamp(min=1e-8)
+    return torch.exp(-SHARPNESS * apart / (2 * spread)) + 1e-12
 
 
 def vote(

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
-from edgeconnect.ingan.patches import Keys, distances, doubled, grid, vote
+from edgeconnect.ingan.patches import Keys, distances, doubled, grid, vote, vote_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ LEAST_SIDE_PX = 16  # of the coarsest scale
 ITERATIONS = (20, 12, 8, 2)  # at the coarsest scale, the next ones, and all finer ones
 MOST_COMPARISONS = 2 * 10**9  # of patches in one search: seconds
 ALPHA = 5.0  # how freely patches may be used again; below 1, parts that do not belong there are fitted in
-SHARPNESS = 2.0  # how much more a good match's vote counts
 
 
 def redraw(picture: Tensor, photo: Tensor) -> Tensor:
@@ -75,9 +74,7 @@ def _settle(
 
 
 def _voted(drawn: Tensor, source: Tensor, queries: Tensor, matches: Tensor) -> Tensor:
-    apart = distances(drawn, queries, matches, source)
-    spread = apart.sort().values[len(apart) * 3 // 4].clamp(min=1e-8)
-    weights = torch.exp(-SHARPNESS * apart / (2 * spread)) + 1e-12
+    weights = vote_weights(distances(drawn, queries, matches, source))
     everywhere = torch.ones(drawn.shape[:2], dtype=torch.bool, device=drawn.device)
     return vote(drawn, everywhere, queries, matches, weights, source)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COARSE_SIGMA_PX, COARSE_MOST = 2.0, 0.75
+MEASURED = (4_000, 60_000)  # patches of the hole, known ones: a second, however large both are
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def hedged(examples: Sequence[Example], safe: Sequence[Tensor], most: float) -> 
     along, against = torch.zeros(2, dtype=torch.float64), torch.zeros(2, 2, dtype=torch.float64)
     for example, way in zip(examples[1:], ways[1:], strict=True):
         targets = (example.hole * (1 - example.unknown)).expand_as(example.photo) > 0
-        steps = way[:, targets].double().cpu()
-        along += steps @ (example.photo - example.preview)[targets].double().cpu()
+        steps = way[:, targets].cpu().double()
+        along += steps @ (example.photo - example.preview)[targets].cpu().double()
         against += steps @ steps.T
     best = (torch.linalg.pinv(against) @ along).clamp(min=0).tolist()
     coarse, fine = min(best[0], COARSE_MOST if most else 0), min(best[1], most)
@@ -97,7 +98,10 @@ def _bands(change: Tensor) -> Tensor:
 
 
 class Refiner(nn.Module):
-    """preview -> preview with the hole refined: y = preview + reach * G(preview + noise), in the hole."""
+    """preview -> preview with the hole refined: y = preview + reach * G(preview + noise), in the hole.
+
+    preview (N,3,H,W) in [-1,1], hole and noise (N,1,H,W), the latter of standard deviation 1.
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -105,8 +109,8 @@ class Refiner(nn.Module):
         self.G = Generator(width=settings.width, downscales=settings.downscales, blocks=settings.blocks)
         nn.init.zeros_(self.G.last.weight)  # so that the first y is the preview
 
-    def forward(self, preview: Tensor, hole: Tensor) -> Tensor:
-        noisy = preview + self.settings.noise * torch.randn_like(preview[:, :1]) * hole
+    def forward(self, preview: Tensor, hole: Tensor, noise: Tensor) -> Tensor:
+        noisy = preview + self.settings.noise * noise * hole
         change = self.G(noisy, lambda features: features).float()
         y: Tensor = (preview + self.settings.reach * change * hole).clamp(-1, 1)
         return y
@@ -116,11 +120,13 @@ class Refinement:
     """The game for one window: the first example is the real hole, the others are synthetic ones."""
 
     def __init__(self, examples: Sequence[Example], settings: Settings, seed: int) -> None:
-        torch.manual_seed(seed)
         device = examples[0].photo.device
         self.examples, self.settings, self.seed, self.iteration = examples, settings, seed, 0
-        self.G = Refiner(settings).to(device)
-        self.D = Discriminator(settings.scales, width=settings.width).to(device)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self.G = Refiner(settings).to(device)
+            self.D = Discriminator(settings.scales, width=settings.width).to(device)
+        self._noise = torch.Generator(device)
         self._weights = scale_weights(settings.scales, 1.0)
         self._for_G, self._for_D = (
             torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(0.5, 0.999))
@@ -133,11 +139,11 @@ class Refinement:
         Raises NonFiniteLossError.
         """
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.iteration)
-        torch.manual_seed(self.seed * 1_000_003 + self.iteration)  # of the noise
+        self._noise.manual_seed(self.seed * 1_000_003 + self.iteration)
         slots = range(2 * self.settings.batch)
         crop = _joined([self._crop(self._example(slot), draw) for slot in slots])
         anywhere = _joined([_random_crop(self.examples[0], self.settings.crop_px, draw) for _ in slots])
-        y = self.G(crop.preview, crop.hole)
+        y = self.G(crop.preview, crop.hole, self._noise_like(crop.hole))
         d_terms = {"d_adv": self._charge_D(anywhere, y.detach(), crop.hole)}
         descend(self._for_D, d_terms, {"d_adv": 1.0}, self.iteration + 1)
         self.D.requires_grad_(False)
@@ -151,9 +157,12 @@ class Refinement:
     def picture(self, example: Example) -> Tensor:
         """A hole as G fills it now: (1,3,H,W) in [-1,1]."""
         self.G.eval()
-        y: Tensor = self.G(example.preview, example.hole)
+        y: Tensor = self.G(example.preview, example.hole, self._noise_like(example.hole))
         self.G.train()
         return y
+
+    def _noise_like(self, hole: Tensor) -> Tensor:
+        return torch.randn(hole.shape, generator=self._noise, device=hole.device)
 
     def _charge_D(self, anywhere: Example, y: Tensor, hole: Tensor) -> Tensor:
         """Known patches are real, those that touch the hole are not (least squares)."""
@@ -247,9 +256,10 @@ def refine(
 def patch_measures(picture: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float, float]:
     """(coherence, distribution distance by frequency) of a filled hole's 7x7 patches, 0 best; fast.
 
-    picture (H,W,3) in [0,1], hole (H,W).
+    picture (H,W,3) in [0,1], hole (H,W). By at most `MEASURED` of the hole's patches and the known ones.
     """
-    return hole_coherence(picture, hole, 1), hole_band_wasserstein(picture, hole, 2, projections=16)
+    coherence = hole_coherence(picture, hole, 1, most=MEASURED)
+    return coherence, hole_band_wasserstein(picture, hole, 2, projections=16, most=MEASURED)
 
 
 def _pair(example: Example, picture: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

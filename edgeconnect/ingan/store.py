@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from edgeconnect import images
-from edgeconnect.checkpoint import write_atomically
+from edgeconnect.atomic import write_atomically
 from edgeconnect.encoders import to_8bit
 from edgeconnect.errors import InputError
 from edgeconnect.ingan.networks import Generator
@@ -67,7 +67,7 @@ def save_generator(path: Path, generator: Generator, made: dict[str, Any]) -> No
     """Write a generator to one safetensors file, atomically; `made` says how it was trained."""
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
     metadata = {"format": FORMAT, "config": json.dumps(generator.config), "made": json.dumps(made)}
-    write_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
+    write_atomically(path, save(tensors, metadata))
 
 
 def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:

@@ -51,8 +51,9 @@ def train(
     keep_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
+    run = _Run(config, resume, say)
     with stop_signals() as stopping:
-        return _Run(config, resume, say).loop(stopping, on_step)
+        return run.loop(stopping, on_step)
 
 
 class _Run:

@@ -15,7 +15,6 @@ class Limits:
     places: int = 8  # requests that upload, wait or compute; one more is told that the server is busy
     seconds: float = 120  # for one request, waiting included
     kept_bytes: int = 512 * 2**20  # decoded photos that can be named again instead of uploaded
-    kept_models: int = 2  # weights that stay loaded
     single_places: int = 2  # fills from the photo alone, besides `places`: one computes, one waits
     single_seconds: int = 600  # the longest budget of such a fill; its request may take `seconds` more
     single_pixels: int = 3_000_000  # of a hole with the surroundings that such a fill learns from
