@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeconnect.arguments import at_least
 from edgeconnect.cli_fill import add_fill
 from edgeconnect.cli_train import add_config_options, drive
 from edgeconnect.errors import InputError
@@ -66,16 +65,14 @@ def _add_retarget(uses: Any) -> None:
     )
     retarget.add_argument(
         "--frames",
-        type=at_least(2),
+        type=int,
         metavar="N",
         help="an animation to that shape and back (GIF, MP4)",
     )
     retarget.add_argument(
         "--raw", action="store_true", help="as the generator draws it, not redrawn with the photo's patches"
     )
-    retarget.add_argument(
-        "--photo", type=at_least(0), default=0, metavar="N", help="which of several photos [0]"
-    )
+    retarget.add_argument("--photo", type=int, default=0, metavar="N", help="which of several photos [0]")
     retarget.add_argument("--out", type=Path, required=True, metavar="FILE|DIR", help="PNG unless named else")
     retarget.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
     retarget.add_argument(

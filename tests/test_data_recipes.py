@@ -89,7 +89,6 @@ def test_a_broken_photo_stops_with_its_name_or_is_left_out_and_listed(
         (["--split", "val"], "NAME=COUNT"),
         (["--split", "train=2"], "NAME=COUNT"),
         (["--split", "val=6"], "fewer than all 6"),
-        (["--short-side", "0"], "1 or more"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_sentence(

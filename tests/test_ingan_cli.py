@@ -133,7 +133,7 @@ def test_the_ablations_are_one_flag_each(tmp_path: Path) -> None:
         (["--size", "4x4", "--out", "o.png"], "expected a result of at least 8x8 px"),
         (["--trapezoid", "0.5,0.5", "--out", "o.png"], "a top of at least 0.05 of the width"),
         (["--photo", "3", "--scale", "1", "--out", "o.png"], "photo 3: expected 0 to 0"),
-        (["--outline", "o.png", "--trapezoid", "0,0", "--out", "o.png"], "goes with neither"),
+        (["--outline", "o.png", "--trapezoid", "0,0", "--out", "p.png"], "goes with neither"),
     ],
 )
 def test_mistakes_are_one_sentence(

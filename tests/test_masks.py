@@ -205,7 +205,8 @@ def test_told_polarity_is_followed_whatever_the_picture(hole):
 def test_an_inverted_mask_is_guessed_and_said(hole):
     mask, notes = repair(~hole)
     np.testing.assert_array_equal(mask, hole)
-    assert notes == [f"guessed that black is the hole ({hole.mean():.1%} of the image)"]
+    guess = f"guessed that black is the hole ({hole.mean():.1%} of the image)"
+    assert notes == [f"{guess}; if white is, say so: polarity white"]
 
 
 @pytest.mark.parametrize("border", [True, False])
