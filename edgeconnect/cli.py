@@ -103,6 +103,9 @@ def _add_convert(commands: Any) -> None:
     convert.add_argument(
         "--edge-threshold", type=float, metavar="P", help="make edges nearly binary around P"
     )
+    convert.add_argument(
+        "--residual-scale", type=float, metavar="S", help="of what G2 adds to its smooth start: S of it"
+    )
     convert.add_argument("--half", action="store_true", help="store 16-bit floats: half the size")
     convert.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
     convert.set_defaults(run_command=_convert)
@@ -181,6 +184,8 @@ def _convert(options: argparse.Namespace) -> int:
     merged = weights.gather(options.source)
     if options.edge_threshold is not None:
         weights.sharpen_edges(merged, options.edge_threshold)
+    if options.residual_scale is not None:
+        weights.scale_residual(merged, options.residual_scale)
     if options.note:
         merged.provenance["note"] = options.note
     weights.save(options.out, merged, half=options.half)

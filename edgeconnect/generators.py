@@ -65,6 +65,18 @@ class InpaintGenerator(nn.Module):
                 cast("nn.Conv2d", self.net.decoder[-1]).weight
             )  # begin with the smooth fill itself
 
+    @torch.no_grad()
+    def scale_residual(self, scale: float) -> None:
+        """Scale what a "smooth" network adds to its start, in place; ValueError for a "white" one.
+
+        For a generator whose training was short: part of what it adds is noise, and least squares on photos
+        that it has not seen ask for less than all of it.
+        """
+        if self.hole_start != "smooth":
+            raise ValueError("a generator that starts from white adds to nothing")
+        for parameter in self.net.decoder[-1].parameters():
+            parameter.mul_(scale)
+
     def forward(self, photo: Tensor, edge: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
         """I_pred (N,3,H,W) in [0,1] from I_gt (N,3,H,W), C_comp and M (N,1,H,W); I_gt's hole is not used.
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from edgeconnect.checkpoint import Weights, load_weights, save_weights
 from edgeconnect.downloads import Download
 from edgeconnect.errors import InputError
+from edgeconnect.generators import EdgeGenerator, InpaintGenerator
 from edgeconnect.released import read_released
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from edgeconnect.generators import EdgeGenerator
 
 VARIABLE = "EDGECONNECT_WEIGHTS"
 DEFAULT = "default"
@@ -93,10 +92,23 @@ def sharpen_edges(weights: Weights, threshold: float) -> None:
     EdgeGenerator.sharpen.
     """
     generator = weights.networks.get("edge_generator")
-    if generator is None or not 0 < threshold < 1:
+    if not isinstance(generator, EdgeGenerator) or not 0 < threshold < 1:
         raise InputError(f"expected an edge generator and a threshold between 0 and 1, got {threshold}")
-    cast("EdgeGenerator", generator).sharpen(threshold)
+    generator.sharpen(threshold)
     weights.provenance["edge_threshold"] = threshold
+
+
+def scale_residual(weights: Weights, scale: float) -> None:
+    """Have the inpainting generator add `scale` of what it adds to its smooth start, in place; see
+    InpaintGenerator.scale_residual.
+    """
+    generator = weights.networks.get("inpaint_generator")
+    if not isinstance(generator, InpaintGenerator) or generator.hole_start != "smooth" or not 0 < scale <= 1:
+        raise InputError(
+            f"expected an inpainting generator with hole_start smooth and a scale from 0 to 1, got {scale}"
+        )
+    generator.scale_residual(scale)
+    weights.provenance["residual_scale"] = scale
 
 
 def save(path: Path, weights: Weights, *, half: bool = False) -> None:

@@ -178,3 +178,23 @@ def test_a_sharpened_edge_generator_draws_the_same_lines_without_shades() -> Non
     odds = (soft / (1 - soft)) / (0.4 / 0.6)
     torch.testing.assert_close(steep, odds**8 / (1 + odds**8), atol=1e-4, rtol=1e-3)
     assert torch.equal(steep > 0.5, soft > 0.4)
+
+
+def test_a_scaled_residual_is_that_share_of_what_the_generator_adds_to_its_start() -> None:
+    torch.manual_seed(0)
+    generator = InpaintGenerator(8, 1, hole_start="smooth").eval()
+    torch.nn.init.normal_(generator.net.decoder[-1].weight, std=0.01)
+    photo, edge, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)
+    mask[..., 8:20, 8:20] = 1
+
+    def added() -> torch.Tensor:
+        start = torch.atanh(1.96 * smooth_fill(photo, mask).clamp(0, 1) - 0.98)
+        return torch.atanh((2 * generator(photo, edge, mask) - 1).clamp(-0.9999, 0.9999)) - start
+
+    with torch.no_grad():
+        whole = added()
+        generator.scale_residual(0.7)
+        torch.testing.assert_close(added(), 0.7 * whole, atol=0.01, rtol=0.01)
+        assert whole[mask.expand_as(whole) == 1].abs().mean() > 0.05
+    with pytest.raises(ValueError, match="starts from white"):
+        InpaintGenerator(8, 1).scale_residual(0.7)

@@ -166,6 +166,7 @@ TRAIN = "train edge --photos photos --steps 1 --run"
         ("single fill photo.png --mask mask.png --out o.png --progress p.jpg", "name of a PNG"),
         ("convert small.safetensors --out mask.png/x.safetensors", "expected a place to write to"),
         ("convert small.safetensors --edge-threshold 0 --out x.safetensors", "between 0 and 1"),
+        ("convert small.safetensors --residual-scale 0.8 --out x.safetensors", "hole_start smooth"),
         (f"{TRAIN} mask.png/run", "expected a place to write to"),
         (f"{TRAIN} run --betas 2,3", "betas: expected two numbers"),
         ("single train photo.png --run run --betas 2,3", "betas: expected two numbers"),
