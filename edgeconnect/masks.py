@@ -142,8 +142,9 @@ def pair_by_stem(
     lone_photos = [photo_of[key] for key in photo_of.keys() - mask_of.keys()]
     lone_masks = [mask_of[key] for key in mask_of.keys() - photo_of.keys()]
     if lone_photos or lone_masks:
+        article = "an" if what[0] in "aeiou" else "a"
         parts = [
-            _named(f"photos without a{'n' * (what[0] in 'aeiou')} {what}", lone_photos),
+            _named(f"photos without {article} {what}", lone_photos),
             _named(f"{what}s without a photo", lone_masks),
         ]
         raise InputError(f"expected one {what} for each photo, got {' and '.join(filter(None, parts))}")
