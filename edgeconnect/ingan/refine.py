@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-COARSE_SIGMA_PX, COARSE_MOST = 2.0, 0.75
+COARSE_SIGMA_PX, COARSE_MOST = 2.0, 0.7
 MEASURED = (4_000, 60_000)  # patches of the hole, known ones: a second, however large both are
 
 
