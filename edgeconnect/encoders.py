@@ -58,7 +58,7 @@ def encode_png(
 ) -> tuple[bytes, list[str]]:
     """`level` is zlib's: 2 takes a quarter of the time of 6 for a tenth more bytes."""
     if pixels.dtype == np.uint8 or pixels.ndim == 2:
-        return _save(pixels, icc_profile, "PNG", compress_level=level), []
+        return _save(pixels, icc_profile, name, "PNG", compress_level=level), []
     # neither library writes 16-bit grey with alpha, so its grey is repeated; OpenCV wants blue first
     order = {2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
     data = cv2.imencode(".png", pixels[..., order])[1].tobytes()
@@ -93,13 +93,13 @@ def encode_webp(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[b
     if pixels.dtype != np.uint8:
         raise InputError(f"{name}: expected a format for 16 bits (.png or .tif), got WebP, which has 8")
     # `exact` keeps the colour of transparent pixels
-    return _save(pixels, icc_profile, "WEBP", lossless=True, exact=True), []
+    return _save(pixels, icc_profile, name, "WEBP", lossless=True, exact=True), []
 
 
 def encode_bmp(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:
     if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise InputError(f"{name}: expected a format for 16 bits and alpha (.png or .tif), got BMP")
-    return _save(pixels, None, "BMP"), ["BMP cannot hold the ICC profile"] if icc_profile else []
+    return _save(pixels, None, name, "BMP"), ["BMP cannot hold the ICC profile"] if icc_profile else []
 
 
 def encode_jpeg(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[bytes, list[str]]:
@@ -109,7 +109,7 @@ def encode_jpeg(pixels: Pixels, icc_profile: bytes | None, name: str) -> tuple[b
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         notes.append("JPEG has no alpha: it was left out")
         pixels = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
-    return _save(to_8bit(pixels), icc_profile, "JPEG", quality=95, subsampling=0), notes
+    return _save(to_8bit(pixels), icc_profile, name, "JPEG", quality=95, subsampling=0), notes
 
 
 def encode_gif(frames: Sequence[Pixels], seconds_per_frame: float) -> bytes:
@@ -121,14 +121,15 @@ def encode_gif(frames: Sequence[Pixels], seconds_per_frame: float) -> bytes:
     return file.getvalue()
 
 
-def _save(pixels: Pixels, icc_profile: bytes | None, format: str, **options: Any) -> bytes:
+def _save(pixels: Pixels, icc_profile: bytes | None, name: str, format: str, **options: Any) -> bytes:
     """The bytes of a file that Pillow writes."""
     file = io.BytesIO()
     if icc_profile:
         options["icc_profile"] = icc_profile
-    if max(pixels.shape[:2]) > (most_px := _MOST_PX.get(format, 2**31)):
+    height, width = pixels.shape[:2]
+    if max(height, width) > (most_px := _MOST_PX.get(format, 2**31)):
         raise InputError(
-            f"expected at most {most_px} px a side for {format}, got {pixels.shape[1]}x{pixels.shape[0]}; "
+            f"{name}: expected at most {most_px} px a side for {format}, got {width}x{height}; "
             "choose another format"
         )
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format, **options)

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from small import made_up_batch
 
 from edgeconnect import images, masks
 from edgeconnect.arguments import at_least
@@ -20,6 +21,7 @@ from edgeconnect.decoders import turn
 from edgeconnect.errors import InputError
 from edgeconnect.runtime import choose_device
 from edgeconnect.weights import SHIPPED, find_weights
+from masks import check
 
 EXIF_TURNED = 6  # to be shown turned by 90 degrees
 
@@ -229,3 +231,19 @@ def test_a_joint_training_s_rate_never_falls_unless_told(tmp_path: Path) -> None
     }
     assert drops == {"edge": 80, "inpaint": 80, "joint": 100}
     assert make_config({**plain, "stage": "joint", "lr_drop_at": 0.5}).drop_step == 50
+
+
+def test_repaired_masks_never_replace_the_originals(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images.write_png(folder / "masks/a.png", 255 - _box((96, 128)).astype(np.uint8) * 200)
+    before = (folder / "masks/a.png").read_bytes()
+    assert check.main(["masks", "--repair-to", "./masks"]) == 1
+    assert "--repair-to: expected another folder" in capsys.readouterr().err
+    assert (folder / "masks/a.png").read_bytes() == before
+
+
+def test_a_loader_can_put_a_whole_batch_into_page_locked_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor + 1)  # there may be no GPU
+    batch = made_up_batch()
+    pinned = torch.utils.data._utils.pin_memory.pin_memory(batch)
+    for name in ("photo", "gray", "edge", "mask"):
+        assert torch.equal(getattr(pinned, name), getattr(batch, name) + 1)

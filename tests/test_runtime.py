@@ -84,3 +84,9 @@ def test_older_versions_of_glibc_are_asked_for_what_they_allow(monkeypatch) -> N
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Library)
     assert memory.keep_memory() is False
     assert {parameter for parameter, _ in asked} == {-1, -2, -3} and asked[-1] == (-3, 32 << 20)
+
+
+def test_each_process_of_a_launcher_asks_for_its_own_gpu(monkeypatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "77")  # no machine has it: the sentence says which was tried
+    with pytest.raises(InputError, match="device 'cuda:77'"):
+        runtime.choose_device("cuda")

@@ -157,7 +157,7 @@ def distances(picture: Tensor, a: Tensor, b: Tensor, source: Tensor | None = Non
 def vote_weights(apart: Tensor) -> Tensor:
     """What votes count by their patches' distances to their matches, (N,) (Wexler et al., section 3.2).
 
-    The distance that three quarters of the patches keep below is the measure; 0 for none.
+    The distance that three quarters of the patches keep below is the measure.
     """
     spread = apart.sort().values[len(apart) * 3 // 4].clamp(min=1e-8)
     return torch.exp(-SHARPNESS * apart / (2 * spread)) + 1e-12
