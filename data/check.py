@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from edgeconnect.arguments import at_least
+from edgeconnect.cli.arguments import at_least
 from edgeconnect.errors import InputError
-from edgeconnect.images import Photo, read_photo, resize
-from edgeconnect.paths import PathList, photo_paths
+from edgeconnect.io.images import Photo, read_photo, resize
+from edgeconnect.io.paths import PathList, photo_paths
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

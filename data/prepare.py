@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from edgeconnect.arguments import at_least
-from edgeconnect.atomic import write_atomically
+from edgeconnect.cli.arguments import at_least
 from edgeconnect.errors import InputError
-from edgeconnect.images import Photo, read_rgb, resize, write_photo
-from edgeconnect.paths import PathList, photo_paths
+from edgeconnect.io.atomic import write_atomically
+from edgeconnect.io.images import Photo, read_rgb, resize, write_photo
+from edgeconnect.io.paths import PathList, photo_paths
 
 Outcome = tuple[str, str | None]
 """A prepared photo's name below the output folder, and a sentence if it is broken."""

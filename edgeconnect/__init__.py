@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgeconnect.inpaint import EdgeConnect
+    from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
 __all__ = ["EdgeConnect"]
 
@@ -13,7 +13,7 @@ __all__ = ["EdgeConnect"]
 def __getattr__(name: str) -> Any:
     """Import torch and the networks only when they are asked for: `edgeconnect --help` stays instant."""
     if name == "EdgeConnect":
-        from edgeconnect.inpaint import EdgeConnect
+        from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
         return EdgeConnect
     raise AttributeError(f"module 'edgeconnect' has no attribute {name!r}")

@@ -29,16 +29,18 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 from torch.nn import functional as F
 
-from edgeconnect import masks, networks, weights
-from edgeconnect.batch import Batch, composite, luminance
-from edgeconnect.checkpoint import Weights, build_network
-from edgeconnect.config import make_config
-from edgeconnect.images import read_rgb, write_png
-from edgeconnect.inpaint import EdgeConnect
+from edgeconnect.composite import composite
+from edgeconnect.evaluation import score
+from edgeconnect.inpainters.edgeconnect import EdgeConnect
+from edgeconnect.io.images import read_rgb, write_png
+from edgeconnect.masks import shapes
 from edgeconnect.memory import keep_memory
-from edgeconnect.trainer import Trainer, build_networks
-from edgeconnect.vgg import load_features
-from eval import score
+from edgeconnect.models import layers, weights
+from edgeconnect.models.checkpoint import Weights, build_network
+from edgeconnect.models.vgg import load_features
+from edgeconnect.training.batch import Batch, luminance
+from edgeconnect.training.config import make_config
+from edgeconnect.training.trainer import Trainer, build_networks
 
 Work = Callable[[], Any]
 PAPER_WIDTH = 64
@@ -167,7 +169,7 @@ def filling_all(source: str | None, precision: str, photos: list[np.ndarray]) ->
     """Photos (H,W,3) uint8, a tenth of each a square hole; the work returns what filled them, in [0,1]."""
     model = EdgeConnect(weights.load(source), "cpu", precision)
     rng = np.random.default_rng(0)
-    holes = [masks.square(rng, *photo.shape[:2], area=0.1) for photo in photos]
+    holes = [shapes.square(rng, *photo.shape[:2], area=0.1) for photo in photos]
 
     def work() -> np.ndarray:
         filled = [model.inpaint(photo, hole)[hole] for photo, hole in zip(photos, holes, strict=True)]
@@ -182,7 +184,7 @@ def filling(source: str | None, height: int, width: int, hole_px: int) -> Work:
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (height // 100, width // 100, 3), np.uint8)
     photo = np.kron(small, np.ones((100, 100, 1), np.uint8))
-    hole = masks.boxes(height, width, [((width - hole_px) // 2, (height - hole_px) // 2, hole_px, hole_px)])
+    hole = shapes.boxes(height, width, [((width - hole_px) // 2, (height - hole_px) // 2, hole_px, hole_px)])
 
     def work() -> None:
         model.inpaint(photo, hole)
@@ -232,7 +234,7 @@ def inception_features(kind: str, weights: Path, files: Sequence[Path]) -> Work:
                 return fid_score.get_activations(list(files), network, num_workers=0)
 
         return theirs
-    from edgeconnect.fid import InceptionFeatures
+    from edgeconnect.metrics.fid import InceptionFeatures
 
     keep_memory()
     features = InceptionFeatures(weights, "cpu", kind)
@@ -275,7 +277,7 @@ def write_pairs(folder: Path, count: int, size: int) -> None:
         small = rng.integers(0, 256, (16, 16, 3), np.uint8)
         truth = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
         truth = np.clip(truth + rng.normal(0, 2, truth.shape), 0, 255).astype(np.uint8)
-        hole = masks.square(rng, size, size)
+        hole = shapes.square(rng, size, size)
         result = np.where(hole[..., None], cv2.blur(truth, (31, 31)), truth)
         write_png(folder / "truth" / f"{i:04d}.png", truth)
         write_png(folder / "result" / f"{i:04d}.png", result)
@@ -291,5 +293,5 @@ def made_up(count: int, size: int) -> Batch:
 
 
 def _make_plain() -> None:
-    networks.InstanceNorm.forward = lambda self, x: F.instance_norm(x)
-    networks.OutputConv.forward = networks.ReflectConv.forward
+    layers.InstanceNorm.forward = lambda self, x: F.instance_norm(x)
+    layers.OutputConv.forward = layers.ReflectConv.forward

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from skimage import data
 
-from edgeconnect.ingan import patch_fill, patches
 from edgeconnect.ingan.config import make_single_config
-from edgeconnect.ingan.fill import InGAN
 from edgeconnect.ingan.trainer import SingleTrainer
+from edgeconnect.inpainters.single_image import InGAN
 from edgeconnect.memory import keep_memory
+from edgeconnect.patches import fill as patch_fill
+from edgeconnect.patches import matching as patches
 from eval.contenders import Work
 
 HOLE_PX = 64

@@ -23,17 +23,17 @@ from skimage import feature
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from edgeconnect import demo
-from edgeconnect.edges import canny, to_gray
+from edgeconnect.cli import demo
+from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.errors import InputError
-from edgeconnect.fid import Statistics, frechet_distance
-from edgeconnect.images import list_images, read_rgb, resize
-from edgeconnect.ingan.patches import COMPONENTS
+from edgeconnect.evaluation.tables import write_json_lines
+from edgeconnect.io.images import list_images, read_rgb, resize
+from edgeconnect.metrics.fid import Statistics, frechet_distance
+from edgeconnect.patches.matching import COMPONENTS
 from edgeconnect.provenance import versions
 from eval import contenders as made
 from eval import single_contenders as single
 from eval.contenders import PAPER_WIDTH, Contender, Turn, filling, filling_all, inference, training
-from eval.tables import write_json_lines
 
 SIDE_PX, BATCH = 256, 4
 INFERENCE = {256: (1.8, 2.3), 512: (2.7, 3.3), 1024: (3.5, 4.5)}  # size in px: ratio wanted, ratio aimed at

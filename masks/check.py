@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeconnect import masks
 from edgeconnect.errors import InputError
-from edgeconnect.images import list_images, read_raw, read_rgb, write_png
-from edgeconnect.mask_repair import share_between
+from edgeconnect.io import pairing
+from edgeconnect.io.images import list_images, read_raw, read_rgb, write_png
+from edgeconnect.masks import repair, shapes
+from edgeconnect.masks.repair import share_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def _pair(files: list[Path], photos: Path | None) -> tuple[dict[Path, Path], lis
     if photos is None:
         return {}, []
     try:
-        return {mask: photo for photo, mask in masks.pair_by_stem(list_images(photos), files)}, []
+        return {mask: photo for photo, mask in pairing.pair_by_stem(list_images(photos), files)}, []
     except InputError as error:
         return {}, [str(error)]
 
@@ -82,13 +83,13 @@ def _examine(path: Path, photo: Path | None, options: argparse.Namespace) -> Fin
     try:
         pixels = read_raw(path)
         size = None if photo is None else read_rgb(photo).shape[:2]
-        mask, notes = masks.repair(pixels, size, options.polarity)
+        mask, notes = repair.repair(pixels, size, options.polarity)
     except InputError as error:
         return Finding(f"{name}: cannot be used", "", [str(error)])
     if options.repair_to:
         write_png((options.repair_to / name).with_suffix(".png"), mask)
-    border = "touches the border" if masks.touches_border(mask) else "inside"
-    line = f"{name}: {_shape(pixels)}, hole {masks.hole_ratio(mask):.1%}, {border}"
+    border = "touches the border" if shapes.touches_border(mask) else "inside"
+    line = f"{name}: {_shape(pixels)}, hole {shapes.hole_ratio(mask):.1%}, {border}"
     guess = next((note for note in notes if note.startswith("guessed that ")), "")
     guess = guess.removeprefix("guessed that ").split(" is the hole")[0]
     return Finding("; ".join([line, *notes]), guess, _problems(pixels, mask, size))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from edgeconnect import masks
-from edgeconnect.arguments import at_least
+from edgeconnect.cli.arguments import at_least
 from edgeconnect.errors import InputError
-from edgeconnect.images import write_png
+from edgeconnect.io.images import write_png
+from edgeconnect.masks import shapes, strokes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +89,9 @@ def _drawn(
         ratio = (max(low / 100, SMALLEST_RATIO), high / 100)
         name = f"{options.kind}_{low:02d}-{high:02d}_{kind}_{number:03d}.png"
         if options.kind == "strokes":
-            yield name, masks.strokes(rng, options.height, options.width, ratio, kind == "border")
+            yield name, strokes.strokes(rng, options.height, options.width, ratio, kind == "border")
         else:
-            yield name, masks.random_boxes(rng, options.height, options.width, tuple(options.boxes), ratio)
+            yield name, shapes.random_boxes(rng, options.height, options.width, tuple(options.boxes), ratio)
 
 
 if __name__ == "__main__":

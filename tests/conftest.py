@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from edgeconnect import EdgeConnect
-from edgeconnect.checkpoint import Weights, build_network, save_weights
+from edgeconnect.models.checkpoint import Weights, build_network, save_weights
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from edgeconnect.batch import Batch, luminance
-from edgeconnect.config import TrainConfig, make_config
-from edgeconnect.vgg import VGG19_CHANNELS, FeatureExtractor
+from edgeconnect.models.vgg import VGG19_CHANNELS, FeatureExtractor
+from edgeconnect.training.batch import Batch, luminance
+from edgeconnect.training.config import TrainConfig, make_config
 
 DISTILLED = {"11": (4, 3), "12": (4, 4), "21": (6, 4)}
 """Layers of a made-up distilled VGG: (channels out, channels in)."""

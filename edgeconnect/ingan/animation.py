@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edgeconnect import images
-from edgeconnect.atomic import write_atomically
-from edgeconnect.encoders import encode_gif
 from edgeconnect.errors import InputError
+from edgeconnect.io import images
+from edgeconnect.io.atomic import write_atomically
+from edgeconnect.io.encoders import encode_gif
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

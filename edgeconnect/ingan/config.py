@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edgeconnect.config import Count, Pair, beta_faults, checked, read_yaml
 from edgeconnect.errors import InputError
+from edgeconnect.training.config import Count, Pair, beta_faults, checked, read_yaml
 
 # at 2e-4 and more, colours ran away within 500 steps, and at less a few thousand are too few: so the result
 # starts as the resized photo, G goes slower than D, the way back counts more, and D sees hue and contrast

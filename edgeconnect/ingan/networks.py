@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from edgeconnect.networks import ReflectConv, initialise, normalise_spectrum
+from edgeconnect.models.layers import ReflectConv, initialise, normalise_spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

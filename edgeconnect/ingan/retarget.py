@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from edgeconnect.device import choose_device, choose_dtype
 from edgeconnect.errors import InputError
-from edgeconnect.ingan.redraw import redraw
 from edgeconnect.ingan.store import load_generator, load_photos, to_photo, to_tensor
 from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.memory import keep_memory
-from edgeconnect.runs import Paths
-from edgeconnect.runtime import choose_device, choose_dtype
+from edgeconnect.patches.redraw import redraw
+from edgeconnect.training.run_folder import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgeconnect.device import Precision
     from edgeconnect.ingan.networks import Generator
-    from edgeconnect.runtime import Precision
 
     Picture = NDArray[np.uint8]
     Mask = NDArray[np.bool_]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from edgeconnect import losses
+from edgeconnect.training import losses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,11 +11,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from edgeconnect import images
-from edgeconnect.atomic import write_atomically
-from edgeconnect.encoders import to_8bit
 from edgeconnect.errors import InputError
 from edgeconnect.ingan.networks import Generator
+from edgeconnect.io import images
+from edgeconnect.io.atomic import write_atomically
+from edgeconnect.io.encoders import to_8bit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from edgeconnect.descent import descend
+from edgeconnect.device import choose_dtype
 from edgeconnect.errors import InputError
 from edgeconnect.ingan.networks import PATCH_PX, Discriminator, Generator, scale_sizes, scale_weights
 from edgeconnect.ingan.stage import SingleStage
 from edgeconnect.ingan.transforms import Transformation, draw
-from edgeconnect.runtime import choose_dtype
+from edgeconnect.training.optimizer import descend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

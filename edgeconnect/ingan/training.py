@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import torch
 
-from edgeconnect import runs
-from edgeconnect.checkpoint import load_state, save_state
-from edgeconnect.images import write_png
+from edgeconnect.device import choose_device
 from edgeconnect.ingan.retarget import generate
 from edgeconnect.ingan.store import load_photos, read_photos, save_generator, save_photos, to_tensor
 from edgeconnect.ingan.trainer import SingleTrainer
 from edgeconnect.ingan.transforms import Transformation
+from edgeconnect.io.images import write_png
 from edgeconnect.memory import keep_memory
-from edgeconnect.runtime import choose_device
-from edgeconnect.stopping import Outcome, stop_signals
+from edgeconnect.models.checkpoint import load_state, save_state
+from edgeconnect.training import run_folder
+from edgeconnect.training.stopping import Outcome, stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ class _Run:
     """A run: its photos, its trainer, its folder."""
 
     def __init__(self, config: SingleConfig, resume: bool, say: Callable[[str], None]) -> None:
-        self.config, self.paths = config, runs.Paths(config.run)
+        self.config, self.paths = config, run_folder.Paths(config.run)
         self.photos = load_photos(config.run, len(config.photos)) if resume else _new_photos(config, say)
         tensors = [to_tensor(photo) for photo in self.photos]
         self.trainer = SingleTrainer(config, tensors, choose_device(config.device))
@@ -69,8 +69,8 @@ class _Run:
             say(f"resumed from step {self.trainer.step}")
         elif not resume:
             save_photos(config.run, self.photos)
-        self.log = runs.Log(config, self.trainer.step)
-        runs.save_config(config)
+        self.log = run_folder.Log(config, self.trainer.step)
+        run_folder.save_config(config)
 
     def loop(self, stopping: list[int], on_step: Callable[[Report], None]) -> Outcome:
         config, trainer, started = self.config, self.trainer, time.monotonic()
@@ -118,7 +118,7 @@ class _Run:
 
 def _new_photos(config: SingleConfig, say: Callable[[str], None]) -> list[Picture]:
     """The photos of a run that starts; refuses a folder that holds a run already."""
-    runs.refuse_another(config.run)
+    run_folder.refuse_another(config.run)
     photos, notes = read_photos(config.photos, config.short_side)
     for note in notes:
         say(note)

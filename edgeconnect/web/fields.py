@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from edgeconnect import images
 from edgeconnect.errors import InputError
+from edgeconnect.io import images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

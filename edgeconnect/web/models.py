@@ -6,14 +6,14 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from edgeconnect.errors import InputError
-from edgeconnect.inpaint import EdgeConnect
-from edgeconnect.weights import SHIPPED, find_weights, shipped_names
+from edgeconnect.inpainters.edgeconnect import EdgeConnect
+from edgeconnect.models.weights import SHIPPED, find_weights, shipped_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from edgeconnect.runtime import Precision
+    from edgeconnect.device import Precision
 
 
 class Models:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgeconnect.images import Photo
+    from edgeconnect.io.images import Photo
 
 
 class UnknownPhotoError(LookupError):

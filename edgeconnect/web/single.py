@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from torch.overrides import TorchFunctionMode
 
 from edgeconnect.errors import InputError
-from edgeconnect.ingan.fill import CONTEXT_PX, InGAN
-from edgeconnect.regions import hole_groups
+from edgeconnect.inpainters.single_image import CONTEXT_PX, InGAN
+from edgeconnect.masks.regions import hole_groups
 from edgeconnect.web import verbs
 from edgeconnect.web.tasks import hole_bounds, needs_hole, read_task
 from edgeconnect.web.worker import OutOfTimeError
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.responses import Response
 
-    from edgeconnect.images import Pixels
-    from edgeconnect.ingan.fill import Progress
+    from edgeconnect.inpainters.single_image import Progress
+    from edgeconnect.io.images import Pixels
     from edgeconnect.web.fields import Fields
     from edgeconnect.web.limits import Limits
     from edgeconnect.web.tasks import Desk, Task

@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from starlette.exceptions import HTTPException
 
-from edgeconnect import files, images, masks
-from edgeconnect.edges import repair_edges
+from edgeconnect.edges import maps
+from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
-from edgeconnect.inpaint import CONTEXT_PER_DEPTH, CONTEXT_PX, LEAST_WINDOW_PX
-from edgeconnect.regions import BLOCK_PX, Box, depth
+from edgeconnect.inpainters.edgeconnect import CONTEXT_PER_DEPTH, CONTEXT_PX, LEAST_WINDOW_PX
+from edgeconnect.io import images
+from edgeconnect.masks import repair, shapes
+from edgeconnect.masks.regions import BLOCK_PX, Box, depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgeconnect.edges import Polarity
-    from edgeconnect.images import Photo
+    from edgeconnect.edges.maps import Polarity
+    from edgeconnect.io.images import Photo
     from edgeconnect.web.fields import Fields
     from edgeconnect.web.models import Models
     from edgeconnect.web.photos import PhotoStore
 
     Mask = NDArray[np.bool_]
 
-MASK_POLARITIES: tuple[masks.Polarity, ...] = ("guess", "white", "black", "alpha")
+MASK_POLARITIES: tuple[repair.Polarity, ...] = ("guess", "white", "black", "alpha")
 EDGE_POLARITIES: tuple[Polarity, ...] = ("guess", "white", "black")
 PARTS = ("whole", "surroundings", "hole")
 
@@ -73,10 +75,10 @@ def read_task(desk: Desk, fields: Fields) -> Task:
     size = photo.rgb.shape[:2]
     mask, notes = np.zeros(size, bool), [f"photo: {note}" for note in photo.notes]
     if boxes := [_corners(text) for text in fields.texts("box")]:
-        mask |= masks.boxes(size[0], size[1], boxes)
+        mask |= shapes.boxes(size[0], size[1], boxes)
     if fields.has("mask"):
         polarity = fields.choice("mask_polarity", MASK_POLARITIES)
-        drawn, more = masks.repair(fields.picture("mask", images.read_raw), None, polarity)
+        drawn, more = repair.repair(fields.picture("mask", images.read_raw), None, polarity)
         box = _place(fields, "mask", drawn.shape, size)
         mask[box.slices] |= drawn
         if box == whole_box(size):  # of a part, that it is all hole says nothing
@@ -118,7 +120,7 @@ def borrowed_edges(fields: Fields, task: Task, sigma: float) -> NDArray[np.float
     if not fields.has("edges_from"):
         return None
     other = fields.picture("edges_from", images.read_rgb)
-    lines, notes = files.borrow_edges(other, task.mask.shape, sigma)
+    lines, notes = maps.borrow_edges(other, task.mask.shape, sigma)
     task.notes.extend(f"edges_from: {note}" for note in notes)
     return lines
 

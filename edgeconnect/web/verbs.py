@@ -10,9 +10,10 @@ import numpy as np
 from skimage import data
 from starlette.responses import JSONResponse, Response
 
-from edgeconnect import images, masks
-from edgeconnect.encoders import as_stored, encode_png
 from edgeconnect.errors import InputError
+from edgeconnect.io import images
+from edgeconnect.io.encoders import as_stored, encode_png
+from edgeconnect.masks import repair
 from edgeconnect.web.tasks import (
     MASK_POLARITIES,
     Task,
@@ -29,8 +30,8 @@ from edgeconnect.web.tasks import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgeconnect.images import Photo, Pixels
-    from edgeconnect.regions import Box
+    from edgeconnect.io.images import Photo, Pixels
+    from edgeconnect.masks.regions import Box
     from edgeconnect.web.fields import Fields
     from edgeconnect.web.tasks import Desk
 
@@ -107,7 +108,7 @@ def repaired_mask(desk: Desk, fields: Fields) -> Response:
     photo_id, photo = read_photo(desk, fields)
     size = photo.rgb.shape[:2]
     polarity = fields.choice("mask_polarity", MASK_POLARITIES)
-    mask, notes = masks.repair(fields.picture("mask", images.read_raw), size, polarity)
+    mask, notes = repair.repair(fields.picture("mask", images.read_raw), size, polarity)
     task = Task(photo_id, photo, mask, whole_box(size), notes)
     return _png(_encode(mask.astype(np.uint8) * np.uint8(255)), task.window, task)
 

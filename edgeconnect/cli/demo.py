@@ -1,0 +1,73 @@
+"""Four of scikit-image's sample photos, each with a hole, filled: the first thing a new user sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from skimage import data
+
+from edgeconnect.io.images import resize
+from edgeconnect.masks import shapes, strokes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from edgeconnect.inpainters.edgeconnect import EdgeConnect
+
+    Rgb = NDArray[np.uint8]
+    Mask = NDArray[np.bool_]
+
+SIDE_PX = 256
+_BLUE = np.array([0, 50, 255], np.uint8)
+
+
+def samples() -> Iterator[tuple[str, Rgb, Mask]]:
+    """Name, photo (256,256,3) and mask (256,256) of each sample; boxes and strokes in turn, always the
+    same.
+    """
+    rng = np.random.default_rng(7)
+    sources = {
+        "astronaut": data.astronaut,
+        "chelsea": data.chelsea,
+        "coffee": data.coffee,
+        "rocket": data.rocket,
+    }
+    for number, (name, load) in enumerate(sources.items()):
+        photo = _square(load())  # type: ignore[no-untyped-call]
+        if number % 2:
+            mask = strokes.strokes(rng, SIDE_PX, SIDE_PX, ratio=(0.12, 0.18), border=False)
+        else:
+            mask = shapes.square(rng, SIDE_PX, SIDE_PX, area=0.08)
+        yield name, photo, mask
+
+
+def picture(model: EdgeConnect) -> Rgb:
+    """A row for each sample: the photo with its hole, the edges (completed ones blue), the result, the
+    photo.
+    """
+    rows = []
+    for _, photo, mask in samples():
+        edges = model.complete_edges(photo, mask)
+        result = model.inpaint(photo, mask)
+        holed = np.where(mask[..., None], np.uint8(255), photo)
+        rows.append(np.hstack([holed, draw_edges(edges, mask), np.asarray(result, np.uint8), photo]))
+    return np.vstack(rows)
+
+
+def draw_edges(edges: NDArray[np.float32], mask: Mask) -> Rgb:
+    """Edges (H,W) in [0,1] on white: known ones black, those in the hole blue, the hole lightly tinted."""
+    ink = np.where(mask[..., None], _BLUE, np.uint8(0))
+    paper = np.where(mask[..., None], np.array([232, 240, 255], np.uint8), np.uint8(255))
+    strength = edges[..., None]
+    return np.asarray(np.rint(paper * (1 - strength) + ink * strength), np.uint8)
+
+
+def _square(photo: Rgb) -> Rgb:
+    """The middle square, 256x256."""
+    height, width = photo.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return resize(np.ascontiguousarray(photo[top : top + side, left : left + side, :3]), SIDE_PX, SIDE_PX)

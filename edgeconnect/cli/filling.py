@@ -1,0 +1,160 @@
+"""Filling files: a job's photo and mask in, its result and edge map out, one photo or a folder of them."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_edges
+from edgeconnect.errors import InputError
+from edgeconnect.inpainters.edgeconnect import EdgeConnect, blend
+from edgeconnect.io import decoders, images
+from edgeconnect.masks import repair, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from edgeconnect.inpainters.edgeconnect import Mask, Pixels
+    from edgeconnect.io.jobs import Job
+
+    Inpainter = Callable[[Pixels, Mask], Pixels]
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How a hole is made: boxes (x, y, width, height) in px, the files' polarity, px added around, px of
+    fading; and the polarity of edge maps drawn for it.
+    """
+
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    polarity: repair.Polarity = "guess"
+    dilate_px: float = 0
+    feather_px: float = 0
+    edges_polarity: Polarity = "guess"
+
+
+def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
+    """Fill one photo and write the result (and its edge map); returns what should be said about it."""
+    photo, mask, notes = read(job, options)
+    repainted = shapes.dilate(mask, options.feather_px)
+    edges, more = _given_edges(model, job, photo, repainted, options)
+    notes += more
+    with _naming(job.photo):
+        if job.save_edges and edges is None:
+            edges = model.complete_edges(photo.rgb, repainted)
+        result = model.inpaint(photo.rgb, repainted, edges)
+    if options.feather_px:
+        result = blend(photo.rgb, result, mask, options.feather_px)
+        notes.append(f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended")
+    if job.save_edges and edges is not None:
+        notes += write_edges(job.save_edges, edges)
+    return notes + _write(job, result, photo, mask)
+
+
+def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
+    """Fill one photo by any inpainter and write the result; returns what should be said about it."""
+    photo, mask, notes = read(job, options)
+    with _naming(job.photo):
+        result = inpainter(photo.rgb, mask)
+    return notes + _write(job, result, photo, mask)
+
+
+def complete(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
+    """Write the completed edge map of one photo to `job.out`: white lines on black, the photo's size."""
+    photo, mask, notes = read(job, options)
+    with _naming(job.photo):
+        edges = model.complete_edges(photo.rgb, mask)
+    return notes + write_edges(job.out, edges)
+
+
+def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_], list[str]]:
+    """A job's photo and mask, and notes on what reading changed."""
+    photo = images.read_photo(job.photo)
+    notes = [f"{job.photo}: {note}" for note in photo.notes]
+    size = (photo.rgb.shape[0], photo.rgb.shape[1])
+    mask = np.zeros(size, bool)
+    if options.boxes:
+        mask |= shapes.boxes(size[0], size[1], options.boxes)
+    if job.mask:
+        pixels = images.read_raw(job.mask)
+        is_as_stored = pixels.shape[1::-1] == size != pixels.shape[:2]
+        if is_as_stored and photo.orientation >= 5:  # EXIF orientations that swap height and width
+            pixels = decoders.turn(pixels, photo.orientation)
+            notes.append(f"{job.mask}: turned as its photo was, whose size it has only then")
+        with _naming(job.mask):
+            drawn, more = repair.repair(pixels, size, options.polarity)
+        notes += [f"{job.mask}: {note}" for note in more]
+        mask |= drawn
+    return photo, shapes.dilate(mask, options.dilate_px), notes
+
+
+def _write(job: Job, result: Pixels, photo: images.Photo, hole: Mask) -> list[str]:
+    shown = photo.without_eraser(hole)
+    notes = [] if shown is photo else [f"{job.out}: the hole, transparent before, is opaque"]
+    return notes + images.write_photo(job.out, result, shown)
+
+
+def _given_edges(
+    model: EdgeConnect, job: Job, photo: images.Photo, mask: NDArray[np.bool_], options: MaskOptions
+) -> tuple[NDArray[np.float32] | None, list[str]]:
+    """The edge map that a job brings instead of the model's own, None without one, and notes."""
+    source = job.edges or job.edges_from
+    if source is None:
+        return None, []
+    with _naming(source):
+        if job.edges:
+            edges, notes = repair_edges(images.read_raw(job.edges), mask.shape, options.edges_polarity)
+        else:
+            edges, notes = borrow_edges(images.read_rgb(source), mask.shape, model.sigma)
+            known = canny(to_gray(photo.rgb), model.sigma, known=~mask)
+            edges = np.where(mask, edges, known).astype(np.float32)
+    return edges, [f"{source}: {note}" for note in notes]
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file an InputError is about, where it does not yet."""
+    try:
+        yield
+    except InputError as error:
+        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from None
+
+
+def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str | Path) -> int:
+    """Do `work`, which returns notes, for each job; the exit code.
+
+    A folder has a progress bar, and a photo of it that cannot be used is said and left out: InputError at the
+    end. One photo's InputError goes through.
+    """
+    from tqdm import tqdm
+
+    if len(jobs) == 1:
+        _say(work(jobs[0]))
+        print(jobs[0].out)
+        return 0
+    failed = 0
+    for job in tqdm(jobs, unit="photo", dynamic_ncols=True):
+        try:
+            _say(work(job))
+        except InputError as error:
+            failed += 1
+            _say([f"{error}; left out"])
+    print(out)
+    if failed:
+        raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
+    return 0
+
+
+def _say(notes: Sequence[str]) -> None:
+    from tqdm import tqdm
+
+    for note in notes:
+        tqdm.write(note, file=sys.stderr)

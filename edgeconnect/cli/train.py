@@ -1,0 +1,113 @@
+"""`edgeconnect train`: an option for every field of TrainConfig, a progress bar, the run's exit code."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeconnect.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pydantic import BaseModel
+
+    from edgeconnect.ingan.config import SingleConfig
+    from edgeconnect.training.config import TrainConfig
+    from edgeconnect.training.stopping import Outcome
+
+
+def add_train(commands: Any, *, with_config: bool) -> None:
+    """Add the command; its many options only `with_config`, whose import takes a moment."""
+    train = commands.add_parser("train", help="train a stage on your own photos")
+    train.add_argument("stage", choices=("edge", "inpaint", "joint"))
+    train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
+    if with_config:
+        from edgeconnect.training.config import TrainConfig
+
+        add_config_options(train, TrainConfig, leave_out=("stage",))
+    train.set_defaults(run_command=_train)
+
+
+def add_config_options(
+    parser: argparse.ArgumentParser, config: type[BaseModel], leave_out: Collection[str]
+) -> None:
+    """One option for each field of a config but some; the config itself checks their values."""
+    for name, field in config.model_fields.items():
+        if name in leave_out:
+            continue
+        kind: dict[str, Any] = {"metavar": name.upper()}
+        if field.annotation is bool:
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif name == "init_from":
+            kind = {"nargs": "+", "metavar": "DIR"}
+        default = "" if field.is_required() else f" [{_shown(field.default)}]"
+        text = f"{field.description}{default}".replace("%", "%%")
+        # torchrun on Python 3.11 stops at --run: it could be short for its own --run-path
+        also = ["--run-dir"] if name == "run" else []
+        flags = [f"--{name.replace('_', '-')}", *also]
+        parser.add_argument(*flags, default=argparse.SUPPRESS, help=text, **kind)
+
+
+def _shown(default: Any) -> str:
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from edgeconnect.training import distributed, loop, run_folder
+
+    config = _train_config(options)
+    return drive(
+        partial(loop.train, config, resume=options.resume),
+        config,
+        lambda report: f"{report['images_per_s']} images/s",
+        f"weights: {run_folder.Paths(config.run).weights}",
+        silent=not distributed.is_main(),
+    )
+
+
+def drive(
+    train: Callable[..., Outcome],
+    config: TrainConfig | SingleConfig,
+    shown: Callable[[dict[str, Any]], str],
+    last_line: str,
+    *,
+    silent: bool = False,
+) -> int:
+    """Run `train(say=, on_step=)` under a progress bar, which shows each report; the exit code."""
+    from tqdm import tqdm
+
+    from edgeconnect.training.config import to_yaml
+
+    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=silent) as bar:
+
+        def say(text: str) -> None:
+            bar.write(text)
+
+        def on_step(report: dict[str, Any]) -> None:
+            if not bar.n:  # a resumed run's speed does not count the steps before
+                bar.initial = bar.n = bar.last_print_n = report["step"] - 1
+            bar.update(report["step"] - bar.n)
+            bar.set_postfix_str(shown(report), refresh=False)
+
+        say(to_yaml(config))
+        outcome = train(say=say, on_step=on_step)
+        if outcome.step < config.steps:
+            say(f"stopped after step {outcome.step} and saved; go on with --resume")
+        say(last_line)
+    return 128 + outcome.signal if outcome.signal else 0
+
+
+def _train_config(options: argparse.Namespace) -> TrainConfig:
+    from edgeconnect.training import config, run_folder
+
+    given = {name: value for name, value in vars(options).items() if name in config.TrainConfig.model_fields}
+    if not options.resume:
+        return config.make_config(given, options.config)
+    given = (config.read_yaml(options.config) if options.config else {}) | given
+    if "run" not in given:
+        raise InputError("--resume needs --run, the folder of the run to go on with")
+    return run_folder.resumed_config(Path(given["run"]), given)

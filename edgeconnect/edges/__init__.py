@@ -1,0 +1,1 @@
+"""Edge maps: Canny, other detectors, the files that people edit."""

@@ -1,0 +1,101 @@
+"""Edge maps as files: those that people edit in a paint program, and another photo's lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.errors import InputError
+from edgeconnect.io import images
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Polarity = Literal["guess", "white", "black"]
+
+NOISE = 0.12
+"""Strokes fainter than this (of 1) are taken for JPEG noise: of quality 75, 99.9 % of it stays under this."""
+
+
+def repair_edges(
+    pixels: NDArray[np.generic], size: tuple[int, int], polarity: Polarity = "guess", noise: float = NOISE
+) -> tuple[NDArray[np.float32], list[str]]:
+    """An edge map from whatever a paint program saved, and a sentence for each thing that had to be decided.
+
+    pixels: (H,W) or (H,W,2|3|4) uint8, uint16 or bool, as `images.read_raw` gives them.
+    size: the photo's (h,w).
+    polarity: the colour of the strokes; "guess" takes the majority for the background and says so.
+    Returns (H,W) float32 in [0,1]: a stroke of any colour is as strong as its strongest channel differs from
+    the background, transparent pixels are background, what is fainter than `noise` is 0. Two-valued maps come
+    back two-valued. Raises InputError where the map's size is not the photo's.
+    """
+    if polarity not in ("guess", "white", "black"):
+        raise ValueError(f"polarity must be guess, white or black, got {polarity!r}")
+    if pixels.shape[:2] != tuple(size):
+        raise InputError(_wrong_size(pixels.shape, size))
+    colour, alpha = _colour_and_alpha(pixels)
+    notes: list[str] = []
+    if polarity == "guess":
+        polarity, reason = _guess_polarity(colour, alpha)
+        notes.append(f"edge map read as {polarity} strokes: {reason}; say so if the strokes are the rest")
+    strength = colour.max(axis=2) if polarity == "white" else 1 - colour.min(axis=2)
+    strength *= alpha
+    strength[strength < noise] = 0
+    return strength, notes
+
+
+def _wrong_size(shape: tuple[int, ...], size: tuple[int, int]) -> str:
+    return (
+        f"the edge map is {shape[1]}x{shape[0]} pixels and its photo {size[1]}x{size[0]}; "
+        "an edge map must have its photo's size"
+    )
+
+
+def _colour_and_alpha(pixels: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(H,W,1|3) colour and (H,W) opacity, both float32 in [0,1]."""
+    full = {"bool": 1, "uint8": 255, "uint16": 65535}.get(pixels.dtype.name)
+    layers = pixels[..., None] if pixels.ndim == 2 else pixels
+    if full is None or layers.ndim != 3 or not 1 <= layers.shape[2] <= 4:
+        raise ValueError(
+            f"pixels must be (H,W[,1-4]) uint8, uint16 or bool, got {pixels.shape} {pixels.dtype}"
+        )
+    values = np.true_divide(layers, full, dtype=np.float32)
+    if layers.shape[2] in (2, 4):
+        return values[..., :-1], values[..., -1]
+    return values, np.ones(pixels.shape[:2], np.float32)
+
+
+def _guess_polarity(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> tuple[Polarity, str]:
+    """Strokes are what the majority is not; on a transparent layer they are what was painted."""
+    bright = colour.mean(axis=2) > 0.5
+    opaque = alpha >= 0.5
+    if opaque.mean() < 0.5:
+        return ("white" if bright[opaque].sum() > opaque.sum() / 2 else "black"), "the rest is transparent"
+    bright_share = float(bright[opaque].mean())
+    if bright_share > 0.5:
+        return "black", f"{bright_share:.0%} of the pixels are bright"
+    return "white", f"{1 - bright_share:.0%} of the pixels are dark"
+
+
+def borrow_edges(
+    other: NDArray[np.uint8], size: tuple[int, ...], sigma: float
+) -> tuple[NDArray[np.float32], list[str]]:
+    """The Canny edges of another photo at a photo's size: its structure, to be taken over in a hole.
+
+    other (h,w,3) uint8, resized to `size` (H,W) first; sigma in px -> (H,W) float32, 0 or 1, and notes.
+    """
+    (height, width), (old_height, old_width) = size, other.shape[:2]
+    notes = []
+    if abs(stretch := (width / old_width) / (height / old_height) - 1) > 0.01:
+        notes.append(f"resized to {width}x{height}, which stretches its width by {1 + stretch:.2f}")
+    fitting = images.resize(other, height, width) if (height, width) != (old_height, old_width) else other
+    return canny(to_gray(fitting), sigma).astype(np.float32), notes
+
+
+def write_edges(path: Path, edges: NDArray[np.float32]) -> list[str]:
+    """An edge map (H,W) in [0,1] as 8-bit grey, white lines on black; the suffix chooses the format."""
+    gray = np.repeat(np.rint(edges * 255).astype(np.uint8)[..., None], 3, axis=2)
+    return [f"{path}: {note}" for note in images.write_photo(path, gray, images.Photo(gray, is_gray=True))]

@@ -1,0 +1,1 @@
+"""Scores of folders, benchmarks, ablations and their reports."""

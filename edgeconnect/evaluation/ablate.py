@@ -1,0 +1,246 @@
+"""The paper's ablations of a trained model, and whether it uses its edge map: `python -m eval.ablate audit`.
+
+Each photo's middle square is filled several times, and only the edges that the model is given differ. Photos
+and holes meet as in `eval.benchmark`, by the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from edgeconnect import EdgeConnect
+from edgeconnect.cli.arguments import at_least
+from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.errors import InputError
+from edgeconnect.evaluation.conditions import (
+    ABLATIONS,
+    AUDITED,
+    COMPLETED,
+    NONE,
+    STRANGE,
+    TRUE,
+    Condition,
+    at_sigma,
+)
+from edgeconnect.evaluation.gains import Audit, Gain
+from edgeconnect.evaluation.measures import HOLE, Measure, vgg_l1
+from edgeconnect.evaluation.pairing import Example, examples, plan
+from edgeconnect.evaluation.pairs import pictures
+from edgeconnect.evaluation.tables import groups, markdown, markdown_rows, write_json_lines
+from edgeconnect.io.images import list_images
+from edgeconnect.metrics.pixel import edge_precision_recall, l1
+from edgeconnect.models.weights import find_weights
+from edgeconnect.provenance import content_hash, file_hash, versions
+
+Row = dict[str, Any]
+
+
+def compare(
+    model: EdgeConnect,
+    found: Sequence[Example],
+    conditions: Mapping[str, Condition],
+    measures: Sequence[Measure],
+) -> list[Row]:
+    """A row for each photo and condition; `change`: the hole's mean absolute change, of 1, from the first."""
+    rows = []
+    for x in tqdm(found, unit="photo", dynamic_ncols=True):
+        first = None
+        for label, condition in conditions.items():
+            given = condition(model, x)
+            used = model if given.sigma is None else at_sigma(model, given.sigma)
+            result = np.asarray(used.inpaint(x.photo, x.mask, given.hole, given.known), np.uint8)
+            first = result if first is None else first
+            scores = {measure.key: measure.of(x.photo, result, x.mask) for measure in measures}
+            lines = float((given.hole[x.mask] > 0.5).mean())
+            change = l1(result, first, x.mask)
+            rows.append({"edges": label, **asdict(x.case), "lines": lines, "change": change, **scores})
+    return rows
+
+
+def summarise(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Row]:
+    """A row for each condition: means, and gains over the first condition."""
+    keys = ["lines", "change", *(measure.key for measure in measures)]
+    by_label: dict[str, list[Row]] = {}
+    for row in rows:
+        by_label.setdefault(row["edges"], []).append(row)
+    first = next(iter(by_label.values()))
+    return [
+        {
+            "edges": label,
+            "n": len(part),
+            "mean": {key: float(np.mean([row[key] for row in part])) for key in keys},
+            "gain": {m.key: gain(part, first, m)._asdict() for m in measures},
+        }
+        for label, part in by_label.items()
+    ]
+
+
+def gain(rows: Sequence[Row], reference: Sequence[Row], measure: Measure) -> Gain:
+    """How much better the one rows are than the others, photo by photo."""
+    values, others = ([row[measure.key] for row in part] for part in (rows, reference))
+    return Gain.of(values, others, measure.higher_is_better)
+
+
+def verdict(rows: Sequence[Row], measure: Measure) -> str:
+    """What the audit's rows say, in one measure and one sentence."""
+    part = {label: [row for row in rows if row["edges"] == label] for label in AUDITED}
+    change = {label: float(np.mean([row["change"] for row in part[label]])) for label in AUDITED}
+    completed, true, strange = (
+        gain(part[label], part[NONE], measure) for label in (COMPLETED, TRUE, STRANGE)
+    )
+    over_strange = gain(part[TRUE], part[STRANGE], measure)
+    return Audit(measure.heading, change, completed, true, strange, over_strange).verdict
+
+
+def precision(options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]) -> list[Row]:
+    """Precision and recall in the hole of G1's lines against the true ones, exact and with the tolerance."""
+    rows = []
+    for x in tqdm(found, unit="photo", dynamic_ncols=True):
+        row = asdict(x.case)
+        drawn, true = model.complete_edges(x.photo, x.mask), canny(to_gray(x.photo), model.sigma)
+        for name, tolerance_px in (("", 0), (f" within {options.tolerance_px:g} px", options.tolerance_px)):
+            score = edge_precision_recall(drawn, true, x.mask, tolerance_px=tolerance_px)
+            row |= {f"precision{name}": score.precision, f"recall{name}": score.recall, f"F1{name}": score.f1}
+        rows.append(row)
+    return rows
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Compute, print the table (and the verdict), and return everything as lines for a file."""
+    chosen = plan(options.photos, options.masks, options.seed, 1, options.size, options.polarity)
+    found = list(examples(_spread(pictures(options.photos), options.count), options.masks, chosen))
+    weights = find_weights(options.weights)
+    model = EdgeConnect.load(weights, device=options.device)
+    origin = {**asdict(chosen), "n": len(found), "canny_sigma_px": model.sigma, "weights": weights.name}
+    origin |= {"weights_sha256": file_hash(weights), "versions": versions()}
+    if options.ablation == "precision":
+        return _precision(options, origin, precision(options, model, found))
+    return _comparison(options, origin, model, found)
+
+
+def _precision(options: argparse.Namespace, origin: Row, rows: Sequence[Row]) -> list[Row]:
+    names = [name for name in rows[0] if name.startswith(("precision", "recall", "F1"))]
+    table = groups(rows, names)
+    print(f"{_title(options, origin)}\n\n{markdown(table)}")
+    parts = [{"kind": "group", **asdict(group)} for group in table]
+    origin |= {"tolerance_px": options.tolerance_px, "threshold": 0.5}
+    return [{"kind": "summary", "ablation": options.ablation, **origin}, *parts, *_pictures(rows)]
+
+
+def _comparison(
+    options: argparse.Namespace, origin: Row, model: EdgeConnect, found: Sequence[Example]
+) -> list[Row]:
+    measures = [*HOLE, *([vgg_l1(options.features, options.device)] if options.features else [])]
+    conditions = ABLATIONS[options.ablation](options, model, found)
+    rows = compare(model, found, conditions, measures)
+    parts = summarise(rows, measures)
+    print(f"{_title(options, origin)}\n\n{markdown_rows(_table(parts, measures))}")
+    if options.features:
+        origin["features_sha256"] = file_hash(options.features)
+    if options.ablation == "detector":
+        origin["maps_sha256"] = content_hash(list_images(options.maps), options.maps)
+    if options.ablation == "audit":
+        origin["verdict"] = verdict(rows, measures[-1])
+        print(f"\n{origin['verdict']}")
+    groups_of_rows = [{"kind": "edges", **part} for part in parts]
+    return [{"kind": "summary", "ablation": options.ablation, **origin}, *groups_of_rows, *_pictures(rows)]
+
+
+def _table(parts: Sequence[Row], measures: Sequence[Measure]) -> list[list[str]]:
+    """Headings and a line for each condition; gains are over the first."""
+    head = ["edges", "lines in the hole", "change of the hole", *(m.heading for m in measures)]
+    lines = [head + [f"gain in {m.heading}" for m in measures]]
+    for part in parts:
+        means = [
+            f"{part['mean']['lines']:.1%}",
+            *(f"{value:.4f}" for value in list(part["mean"].values())[1:]),
+        ]
+        gains = ["" if part is parts[0] else str(Gain(**part["gain"][m.key])) for m in measures]
+        lines.append([part["edges"], *means, *gains])
+    return lines
+
+
+def _title(options: argparse.Namespace, origin: Row) -> str:
+    return (
+        f"{options.ablation}: N = {origin['n']} photos at {options.size} px, weights {origin['weights']}, "
+        f"Canny sigma {origin['canny_sigma_px']:g}; [95 % bootstrap interval]"
+    )
+
+
+def _pictures(rows: Sequence[Row]) -> list[Row]:
+    return [{"kind": "picture", **row} for row in rows]
+
+
+def _spread(paths: Sequence[Path], count: int | None) -> list[Path]:
+    """All, or some evenly over the sorted folder."""
+    if count is None:
+        return list(paths)
+    if not 0 < count <= len(paths):
+        raise InputError(f"--count: expected 1 to {len(paths)} photos (as many as there are), got {count}")
+    return [paths[int(i)] for i in np.linspace(0, len(paths) - 1, count)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m eval.ablate", description=__doc__)
+    commands = parser.add_subparsers(dest="ablation", required=True)
+    parts = {
+        name: commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        for name, function in (ABLATIONS | {"precision": precision}).items()
+    }
+    for name, part in parts.items():
+        _add_common(part)
+        if name != "precision":
+            part.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
+    parts["sigma"].add_argument(
+        "--sigmas", type=float, nargs="+", metavar="PX", default=[0.5, 1, 1.5, 2, 3, 4]
+    )
+    parts["detector"].add_argument(
+        "--maps", type=Path, required=True, metavar="DIR", help="named as the photos"
+    )
+    parts["detector"].add_argument("--map-polarity", choices=("white", "black", "guess"), default="white",
+                                   help="colour of the lines (default: white)")  # fmt: skip
+    parts["precision"].add_argument(
+        "--tolerance-px", type=float, default=1, metavar="PX", help="(default: 1)"
+    )
+    return parser
+
+
+def _add_common(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    part.add_argument(
+        "--masks", type=Path, metavar="DIR", help="any number (default: strokes, drawn by --seed)"
+    )
+    part.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
+    part.add_argument("--weights", metavar="NAME|PATH", help="(default: as shipped)")
+    part.add_argument("--count", type=int, metavar="N", help="photos, evenly over the folder (default: all)")
+    part.add_argument(
+        "--size", type=at_least(8), default=256, metavar="PX", help="side of the squares (default: 256)"
+    )
+    part.add_argument("--seed", type=at_least(0), default=0)
+    part.add_argument("--device", default="auto")
+    part.add_argument(
+        "--json", type=Path, metavar="FILE", help="write summary, groups and pictures as JSON lines"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table; exit code 1 and one sentence for inputs that cannot be used."""
+    options = _parser().parse_args(argv)
+    try:
+        lines = run(options)
+        if options.json:
+            write_json_lines(options.json, lines)
+    except InputError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

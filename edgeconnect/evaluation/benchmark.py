@@ -1,0 +1,245 @@
+"""Photos x holes x inpainters, timed, scored and shown: `python -m eval.benchmark --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from edgeconnect.cli.arguments import at_least
+from edgeconnect.errors import InputError
+from edgeconnect.evaluation import measures
+from edgeconnect.evaluation.fid import Inception, statistics_of
+from edgeconnect.evaluation.measures import Measure
+from edgeconnect.evaluation.pairing import Case, cases, plan
+from edgeconnect.evaluation.report import write_report
+from edgeconnect.evaluation.tables import json_line, write_json_lines
+from edgeconnect.inpainters.base import Inpainter, ResultsFolder, fill
+from edgeconnect.inpainters.registry import Entrant, by_name
+from edgeconnect.io.images import read_raw, read_rgb, write_png
+from edgeconnect.metrics.fid import INCEPTION, frechet_distance
+from edgeconnect.metrics.pixel import PROTOCOLS, score_pair
+from edgeconnect.provenance import versions
+
+_KEPT_EVERY = 200  # scores: a killed run loses at most so many
+Row = dict[str, Any]
+
+
+class Scores:
+    """The lines of scores.jsonl, one an inpainter and case, kept as they come: a killed run can go on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path.is_file() else []
+        self.rows: list[Row] = [row for line in lines if (row := _parsed(line))]
+        self._scored = {(row["inpainter"], row["name"]) for row in self.rows}
+        write_json_lines(path, self.rows)  # without the half line of a run that was killed
+
+    def has(self, inpainter: str, name: str) -> bool:
+        """Whether that inpainter's result of that case is scored."""
+        return (inpainter, name) in self._scored
+
+    def origins(self, inpainter: str) -> set[str]:
+        """What made the results under that name."""
+        return {row["origin"] for row in self.rows if row["inpainter"] == inpainter}
+
+    def add(self, row: Row) -> None:
+        """Keep one more."""
+        self.rows.append(row)
+        with self._path.open("a") as file:
+            file.write(json_line(row))
+
+    def complete(self, measure: Measure, out: Path) -> None:
+        """Score what was kept before this measure was asked for, from the files; all of a photo in a row."""
+        lacking = sorted((row for row in self.rows if measure.key not in row), key=lambda row: row["name"])
+        for number, row in enumerate(tqdm(lacking, desc=measure.heading, disable=not lacking), start=1):
+            truth, mask = _inputs(row["name"], out)
+            result = read_rgb(out / "results" / row["inpainter"] / f"{row['name']}.png")
+            row[measure.key] = measure.of(truth, result, mask)
+            if number % _KEPT_EVERY == 0 or number == len(lacking):
+                write_json_lines(self._path, self.rows)
+
+
+def run(entrant: Entrant, found: Sequence[Case], out: Path, scores: Scores) -> None:
+    """Fill, time and score every case that is not yet scored; results go to `out`/results/NAME.
+
+    Errors: earlier results of that name that something else made; whatever the inpainter cannot do.
+    """
+    if scores.origins(entrant.name) - {entrant.origin}:
+        raise InputError(
+            f"{out} holds the results of another {entrant.name}: name this one (KIND:NAME=FILE) or the --out"
+        )
+    waiting = [case for case in found if not scores.has(entrant.name, case.name)]
+    if not waiting:
+        return
+    inpainter = entrant.load()
+    for case in tqdm(waiting, desc=entrant.name, unit="photo"):
+        try:
+            row = _one(entrant.name, inpainter, case, out)
+        except InputError as error:
+            raise InputError(f"{entrant.name}, {case.name}: {error}") from error
+        scores.add({"inpainter": entrant.name, "origin": entrant.origin, **row})
+
+
+def _one(label: str, inpainter: Inpainter | ResultsFolder, case: Case, out: Path) -> Row:
+    photo, mask = _inputs(case.name, out)
+    cost: Row = {}
+    if isinstance(inpainter, ResultsFolder):
+        given = inpainter.picture(case.name)
+        result = fill(lambda *_: given, photo, mask)
+    else:
+        with _measured(cost):
+            result = fill(inpainter, photo, mask)
+    write_png(out / "results" / label / f"{case.name}.png", result)
+    flat = {
+        f"{protocol}/{measure}": value
+        for protocol in PROTOCOLS
+        for measure, value in score_pair(photo, result, mask, protocol).items()
+    }
+    return {**asdict(case), **cost, **flat}
+
+
+def _inputs(name: str, out: Path) -> tuple[Any, Any]:
+    """A case's photo and mask."""
+    photo = read_rgb(out / "inputs" / "photos" / f"{name}.png")
+    return photo, read_raw(out / "inputs" / "masks" / f"{name}.png") > 0
+
+
+@contextmanager
+def _measured(cost: Row) -> Iterator[None]:
+    """Seconds, and the peak of memory in MB beyond what the process held before (Linux alone tells it)."""
+    watch = Path("/proc/self/clear_refs")
+    before = _status_mb("VmRSS") if watch.exists() else None
+    if watch.exists():
+        watch.write_text("5")  # resets the peak
+    start = time.perf_counter()
+    yield
+    cost["seconds"] = time.perf_counter() - start
+    cost["extra_memory_mb"] = None if before is None else max(_status_mb("VmHWM") - before, 0)
+
+
+def _status_mb(field: str) -> float:
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def _parsed(line: str) -> Row | None:
+    try:
+        row: Row = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return {
+        key: math.inf if value is None and key.endswith("psnr_db") else value for key, value in row.items()
+    }
+
+
+def _benchmark(arguments: argparse.Namespace) -> Path:
+    out: Path = arguments.out
+    entrants = _entrants(arguments.inpainters, arguments.device)
+    # before anything runs: a missing weights file should not cost the time of everything else
+    extra, inception = _extra(arguments), _inception(arguments)
+    chosen = plan(
+        arguments.photos,
+        arguments.masks,
+        arguments.seed,
+        arguments.masks_per_photo,
+        arguments.size,
+        arguments.polarity,
+    )
+    found = cases(arguments.photos, arguments.masks, chosen, out)
+    scores = Scores(out / "scores.jsonl")
+    for entrant in entrants:
+        run(entrant, found, out, scores)
+    for measure in extra:
+        scores.complete(measure, out)
+    fid = _fid(out, [entrant.name for entrant in entrants], inception)
+    origin = {**asdict(chosen), "inpainters": {e.name: e.origin for e in entrants}, "versions": versions()}
+    origin |= {"measures": {measure.heading: measure.key for measure in extra}} if extra else {}
+    origin |= {"inception_sha256": inception.hash} if inception else {}
+    rows = [row for row in scores.rows if row["inpainter"] in fid]
+    return write_report(out, found, rows, [*measures.STANDARD, *extra], fid, origin)
+
+
+def _extra(arguments: argparse.Namespace) -> list[Measure]:
+    """The measures that were asked for besides the standard ones."""
+    device = arguments.device
+    found = [measures.vgg_l1(arguments.features, device)] if arguments.features else []
+    found += measures.PATCHES if arguments.patches else ()
+    return found + (
+        [measures.lpips(arguments.lpips, arguments.lpips_trunk, device)] if arguments.lpips else []
+    )
+
+
+def _inception(arguments: argparse.Namespace) -> Inception | None:
+    return Inception(INCEPTION.find(arguments.inception), arguments.device) if arguments.fid else None
+
+
+def _fid(out: Path, names: Sequence[str], inception: Inception | None) -> dict[str, float | None]:
+    """Each inpainter's FID over all its results; None where it was not asked for."""
+    if inception is None:
+        return dict.fromkeys(names)
+    truth = statistics_of(out / "inputs" / "photos", inception)[0]
+    results = {name: statistics_of(out / "results" / name, inception)[0] for name in names}
+    return {name: frechet_distance(truth, statistics) for name, statistics in results.items()}
+
+
+def _entrants(specs: str, device: str) -> list[Entrant]:
+    """The inpainters of a list, all looked for before the first one runs; their names become folders."""
+    found = [by_name(spec.strip(), device) for spec in specs.split(",") if spec.strip()]
+    named = {re.sub(r"[^\w.-]", "_", entrant.name): entrant for entrant in found}
+    if not found or len(named) < len(found):
+        raise InputError(f"expected inpainters of different names (KIND:NAME=FILE), got {specs!r}")
+    return [replace(entrant, name=name) for name, entrant in named.items()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m eval.benchmark", description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--masks", type=Path, metavar="DIR", help="any number (default: strokes, drawn by --seed)"
+    )
+    parser.add_argument("--inpainters", required=True, metavar="A,B,...", help=by_name.__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="run again to go on or to add")
+    parser.add_argument("--masks-per-photo", type=at_least(1), default=1, metavar="N")
+    parser.add_argument(
+        "--size", type=at_least(8), default=256, metavar="PX", help="side of the square photos"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
+    parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
+    parser.add_argument(
+        "--patches",
+        action="store_true",
+        help="add patch coherence and distribution: is it the photo's stuff?",
+    )
+    parser.add_argument("--lpips", choices=("alex", "vgg", "squeeze"), help="add LPIPS on this trunk")
+    parser.add_argument("--lpips-trunk", type=Path, metavar="FILE", help="torchvision's weights of the trunk")
+    parser.add_argument("--fid", action="store_true", help="add FID")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run, resume, report; exit code 1 and one sentence for what cannot be used."""
+    arguments = _parser().parse_args(argv)
+    try:
+        report = _benchmark(arguments)
+    except InputError as error:
+        sys.exit(str(error))
+    print(report.with_name("results.md").read_text())
+    print(f"report: {report}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Fréchet Inception distance between folders or kept statistics: `python -m eval.fid TRUTH RESULT`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from edgeconnect.device import choose_device
+from edgeconnect.errors import InputError
+from edgeconnect.evaluation.tables import write_json_lines
+from edgeconnect.io.images import list_images, read_rgb
+from edgeconnect.memory import keep_memory
+from edgeconnect.metrics.fid import (
+    FEATURES,
+    INCEPTION,
+    InceptionFeatures,
+    Precision,
+    Statistics,
+    frechet_distance,
+)
+from edgeconnect.provenance import content_hash, file_hash, versions
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What statistics were made of: the SHA-256 of the pictures and of the network's file, the precision."""
+
+    pictures: str
+    weights: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Inception:
+    """Which network takes the features; found and loaded when first needed."""
+
+    given: Path | None = None
+    device: str = "auto"
+    precision: Precision = "float32"
+    batch_size: int = 16
+
+    @cached_property
+    def file(self) -> Path:
+        """The weights file."""
+        return INCEPTION.find(self.given)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the weights file."""
+        return file_hash(self.file)
+
+    @cached_property
+    def _features(self) -> InceptionFeatures:
+        return InceptionFeatures(self.file, choose_device(self.device), self.precision)
+
+    def statistics(self, files: Sequence[Path]) -> Statistics:
+        """Statistics of all these pictures. Errors: a picture that cannot be read; fewer than two."""
+        with tqdm(total=len(files), unit="picture", desc="Inception", leave=False) as bar:
+            return Statistics.of(self._features(_read(files), self.batch_size, bar.update))
+
+
+def statistics_of(
+    path: Path, inception: Inception, keep: Path | None = None
+) -> tuple[Statistics, Origin | None]:
+    """Statistics of a folder, or those kept in an .npz file, and what they were made of (if that is known).
+
+    With `keep` a folder's statistics come from that file while its pictures, the weights and the precision
+    are still the same; otherwise they are made anew and kept there.
+    """
+    if path.suffix == ".npz":
+        return load(path)
+    files = _pictures(path)
+    origin = Origin(content_hash(files, path), inception.hash, inception.precision)
+    if keep is not None and keep.is_file():
+        statistics, kept_origin = load(keep)
+        if kept_origin == origin:
+            return statistics, origin
+        print(f"{keep} is of other pictures, weights or precision: made anew", file=sys.stderr)
+    statistics = inception.statistics(files)
+    if keep is not None:
+        save(keep, statistics, origin)
+    return statistics, origin
+
+
+def save(path: Path, statistics: Statistics, origin: Origin) -> None:
+    """Keep statistics as pytorch-fid does (`mu`, `sigma`), with their number of pictures and their origin."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        mu=statistics.mean,
+        sigma=statistics.covariance,
+        count=np.asarray(statistics.count),
+        **asdict(origin),
+    )
+    partial.replace(path)
+
+
+def load(path: Path) -> tuple[Statistics, Origin | None]:
+    """Statistics from our file or from pytorch-fid's, which tells no origin. Errors: any other file."""
+    try:
+        with np.load(path) as file:
+            kept: dict[str, NDArray[Any]] = dict(file)
+        mean, covariance = kept["mu"], kept["sigma"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path}: expected FID statistics (mu, sigma) in an .npz file: {error}") from error
+    if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
+        raise InputError(f"{path}: expected statistics of {FEATURES} features, got {mean.shape}")
+    if "pictures" not in kept:
+        return Statistics.of_covariance(mean, covariance), None
+    origin = Origin(*(str(kept[name]) for name in ("pictures", "weights", "precision")))
+    return Statistics.of_covariance(mean, covariance, int(kept["count"])), origin
+
+
+def remarks(truth: Statistics, result: Statistics) -> list[str]:
+    """What a reader of the number must know about its N."""
+    found = []
+    if any(n is not None and n <= FEATURES for n in (truth.count, result.count)):
+        found.append(
+            f"N <= {FEATURES}: the covariance is singular and FID biased upwards; compare at equal N only"
+        )
+    if truth.count != result.count:
+        found.append("the two N differ, and with them FID's bias")
+    if None in (truth.count, result.count):
+        found.append("statistics of another tool: their N, pictures and weights are unknown")
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = list_images(folder)
+    if len(files) < 2:
+        raise InputError(f"{folder}: expected at least two pictures, got {len(files)}: one has no covariance")
+    return files
+
+
+def _read(files: Sequence[Path], ahead: int = 64) -> Iterator[NDArray[np.uint8]]:
+    """Pictures in order, read in two threads while the network works."""
+    with ThreadPoolExecutor(2) as pool:
+        for start in range(0, len(files), ahead):
+            yield from pool.map(read_rgb, files[start : start + ahead])
+
+
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    inception = Inception(arguments.inception, arguments.device, arguments.precision, arguments.batch_size)
+    for path in (arguments.truth, arguments.result):
+        if path.suffix != ".npz":
+            _pictures(path)  # tell what is missing now, not after an hour of the other folder's features
+    truth, truth_origin = statistics_of(arguments.truth, inception, arguments.keep)
+    result, result_origin = statistics_of(arguments.result, inception)
+    if truth_origin and result_origin:
+        for name in ("weights", "precision"):
+            one, other = getattr(truth_origin, name), getattr(result_origin, name)
+            if one != other:
+                raise InputError(f"the two sets' features are not comparable: {name} {one} and {other}")
+    return {
+        "fid": frechet_distance(truth, result),
+        "n": [truth.count, result.count],
+        "remarks": remarks(truth, result),
+        "truth": truth_origin and asdict(truth_origin),
+        "result": result_origin and asdict(result_origin),
+        "versions": versions(),
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m eval.fid", description=__doc__)
+    parser.add_argument("truth", type=Path, help="folder of pictures, or .npz statistics")
+    parser.add_argument("result", type=Path, help="folder of pictures, or .npz statistics")
+    parser.add_argument("--keep", type=Path, metavar="FILE.npz", help="where to keep TRUTH's statistics")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
+    parser.add_argument(
+        "--precision", choices=("float32", "bf16"), default="float32", help="bf16: approximate"
+    )
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the number and its origin here")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the distance with its N; exit code 1 and one sentence for inputs that cannot be used."""
+    arguments = _parser().parse_args(argv)
+    keep_memory()
+    try:
+        report = _measure(arguments)
+        if arguments.json:
+            write_json_lines(arguments.json, [report])
+    except InputError as error:
+        sys.exit(str(error))
+    approximate = " (bf16 features: approximate)" if arguments.precision == "bf16" else ""
+    truth_n, result_n = ("unknown" if n is None else n for n in report["n"])
+    print(f"FID {report['fid']:.4f}, N = {truth_n} and {result_n}{approximate}")
+    for remark in report["remarks"]:
+        print(f"note: {remark}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""A benchmark's report: results.md, and report.html with plots and pictures, which opens offline."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from edgeconnect.evaluation.measures import HOLE, VGG_L1, Measure
+from edgeconnect.evaluation.pairing import Case
+from edgeconnect.evaluation.plots import COLOURS, Point, line_plot
+from edgeconnect.evaluation.tables import Group, groups, markdown_rows
+from edgeconnect.io.atomic import write_atomically
+
+Row = Mapping[str, Any]
+
+_SHOWN_CASES = 24
+
+
+@dataclass(frozen=True)
+class Result:
+    """One inpainter's scores: all cases and by tenths of hole ratio; what it cost."""
+
+    label: str
+    everything: Group
+    by_ratio: Sequence[Group]
+    seconds: str
+    extra_memory: str
+    fid: float | None
+
+
+def write_report(
+    out: Path,
+    found: Sequence[Case],
+    rows: Sequence[Row],
+    measures: Sequence[Measure],
+    fid: Mapping[str, float | None],
+    origin: Mapping[str, Any],
+) -> Path:
+    """Write results.md and report.html into `out`; the path of the latter.
+
+    `fid` is by inpainter, whose order it gives; None where it was not asked for.
+    """
+    results = [
+        _result(label, [row for row in rows if row["inpainter"] == label], measures, value)
+        for label, value in fid.items()
+    ]
+    table = _table(results, measures)
+    write_atomically(out / "results.md", _markdown(results, table, measures, origin).encode())
+    by_case = {(row["inpainter"], row["name"]): row for row in rows}
+    page = _page(results, table, measures, _spread(found), by_case, origin)
+    write_atomically(out / "report.html", page.encode())
+    return out / "report.html"
+
+
+def _result(label: str, rows: Sequence[Row], measures: Sequence[Measure], fid: float | None) -> Result:
+    everything, *by_ratio = groups(rows, [measure.key for measure in measures])
+    seconds = [row["seconds"] for row in rows if "seconds" in row]
+    memory = [row["extra_memory_mb"] for row in rows if row.get("extra_memory_mb") is not None]
+    return Result(
+        label,
+        everything,
+        by_ratio,
+        f"{statistics.median(seconds):.3g}" if seconds else "-",  # nothing ran here: a folder of results
+        f"{max(memory):.0f}" if memory else "-",
+        fid,
+    )
+
+
+def _table(results: Sequence[Result], measures: Sequence[Measure]) -> list[list[str]]:
+    """Headings and one line an inpainter; a star marks the best mean of a column."""
+    scored = [result.fid for result in results if result.fid is not None]
+    columns = [[result.label for result in results], [str(result.everything.n) for result in results]]
+    columns += [_cells([result.everything for result in results], measure) for measure in measures]
+    columns += [[f"{x:.4g}{'*' if x == min(scored) else ''}" for x in scored]] if scored else []
+    columns += [[result.seconds for result in results], [result.extra_memory for result in results]]
+    fid = ["FID"] if scored else []
+    head = ["inpainter", "N", *(measure.heading for measure in measures), *fid, "s a photo", "extra MB"]
+    return [head, *(list(line) for line in zip(*columns, strict=True))]
+
+
+def _by_ratio(results: Sequence[Result], measure: Measure) -> list[list[str]]:
+    """Headings and one line an inpainter, a column for each tenth of hole ratio."""
+    columns = [[result.label for result in results]]
+    columns += [_cells(part, measure) for part in zip(*(result.by_ratio for result in results), strict=True)]
+    head = ["inpainter", *(f"{group.label} (N = {group.n})" for group in results[0].by_ratio)]
+    return [head, *(list(line) for line in zip(*columns, strict=True))]
+
+
+def _cells(parts: Sequence[Group], measure: Measure) -> list[str]:
+    """Each group's mean and interval; a star marks the best."""
+    choose = max if measure.higher_is_better else min
+    best = choose(group.mean[measure.key] for group in parts)
+    cells = []
+    for group in parts:
+        mean, (low, high) = group.mean[measure.key], group.interval_95[measure.key]
+        cells.append(f"{mean:.4g}{'*' if mean == best else ''} [{low:.4g}, {high:.4g}]")
+    return cells
+
+
+def _markdown(
+    results: Sequence[Result],
+    table: Sequence[Sequence[str]],
+    measures: Sequence[Measure],
+    origin: Mapping[str, Any],
+) -> str:
+    """The table, tables by hole ratio of what tells most, and the origin."""
+    parts = [markdown_rows(table), "Means [95 % bootstrap interval]; * best."]
+    for measure in (*HOLE, *(m for m in measures if m.key.startswith(VGG_L1))):
+        parts += [f"## {measure.heading}, by hole ratio", markdown_rows(_by_ratio(results, measure))]
+    return "\n\n".join([*parts, f"```\n{json.dumps(origin, indent=1)}\n```\n"])
+
+
+def _page(
+    results: Sequence[Result],
+    table_rows: Sequence[Sequence[str]],
+    measures: Sequence[Measure],
+    shown: Sequence[Case],
+    rows: Mapping[tuple[str, str], Row],
+    origin: Mapping[str, Any],
+) -> str:
+    head, *lines = table_rows
+    table = _tag("tr", "".join(_tag("th", escape(cell)) for cell in head)) + "".join(
+        _tag("tr", "".join(_tag("td", escape(cell)) for cell in line)) for line in lines
+    )
+    plots = "".join(
+        line_plot(m.heading, {r.label: [_point(group, m) for group in r.by_ratio] for r in results})
+        for m in measures
+    )
+    labels = [result.label for result in results]
+    legend = "".join(
+        f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{escape(label)}</span>'
+        for i, label in enumerate(labels)
+    )
+    pictures = "".join(_case(case, labels, rows) for case in shown)
+    return _TEMPLATE.format(
+        n=results[0].everything.n, table=table, legend=legend, plots=plots, pictures=pictures,
+        origin=escape(json.dumps(origin, indent=1)),
+    )  # fmt: skip
+
+
+def _point(group: Group, measure: Measure) -> Point:
+    return group.label, group.mean[measure.key], group.interval_95[measure.key]
+
+
+def _case(case: Case, labels: Sequence[str], rows: Mapping[tuple[str, str], Row]) -> str:
+    """One case side by side: hole, each result with its PSNR in the hole, truth."""
+    files = [("hole", f"inputs/holes/{case.name}.png", f"{case.hole_ratio:.0%} of the photo")]
+    for label in labels:
+        psnr_db = rows[label, case.name]["hole/psnr_db"]
+        files.append((label, f"results/{label}/{case.name}.png", f"{psnr_db:.1f} dB"))
+    files.append(("truth", f"inputs/photos/{case.name}.png", case.photo))
+    figures = "".join(
+        f'<figure><img src="{escape(path)}" alt="{escape(role)} of {escape(case.name)}" loading="lazy">'
+        f"<figcaption><b>{escape(role)}</b> {escape(note)}</figcaption></figure>"
+        for role, path, note in files
+    )
+    return f'<div class="case">{figures}</div>'
+
+
+def _spread(found: Sequence[Case]) -> list[Case]:
+    """Some cases, evenly over the hole ratios."""
+    ordered = sorted(found, key=lambda case: case.hole_ratio)
+    count = min(len(ordered), _SHOWN_CASES)
+    return [ordered[i * len(ordered) // count] for i in range(count)]
+
+
+def _tag(name: str, content: str) -> str:
+    return f"<{name}>{content}</{name}>"
+
+
+_TEMPLATE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Inpainting benchmark</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; padding: 0 1.5rem; max-width: 1500px;
+  color: #1c2127 }}
+h1, h2 {{ font-weight: 600 }} h2 {{ margin-top: 2.2rem }} p {{ max-width: 70ch }}
+.wide {{ overflow-x: auto }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }}
+th, td {{ text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #d9dde2;
+  white-space: nowrap }}
+.legend {{ display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: .4rem 0 }}
+.legend i {{ display: inline-block; width: 1.4em; height: .25em; margin-right: .45em;
+  vertical-align: middle }}
+.plots {{ display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)) }}
+.case {{ display: flex; gap: 6px; overflow-x: auto; margin-bottom: 14px }}
+figure {{ margin: 0; flex: 0 0 auto; width: 180px }} img {{ width: 100%; display: block; background: #eee }}
+figcaption {{ font-size: 12px; line-height: 1.3; padding-top: 2px; overflow-wrap: anywhere }}
+pre {{ font-size: 12px; background: #f4f6f8; padding: 1rem; overflow-x: auto }}
+</style>
+<h1>Inpainting benchmark</h1>
+<p>{n} photos with one hole each. Every inpainter saw the same photos with white holes; known pixels are
+the photo's own in every result. Means with 95 % bootstrap intervals; * marks the best mean. Seconds are the
+median, memory is the largest peak beyond what the process held before.</p>
+<div class="wide"><table>{table}</table></div>
+<h2>By hole ratio</h2>
+<div class="legend">{legend}</div>
+<div class="plots">{plots}</div>
+<h2>Side by side</h2>
+<p>Evenly chosen by hole ratio, not by result; under each, PSNR in the hole.</p>
+{pictures}
+<h2>What the numbers depend on</h2>
+<pre>{origin}</pre>
+</html>
+"""

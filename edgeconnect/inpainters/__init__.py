@@ -1,0 +1,1 @@
+"""Everything that fills a hole, `(photo, mask) -> photo`, and the registry that finds it by name."""

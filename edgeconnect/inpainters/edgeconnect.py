@@ -1,0 +1,299 @@
+"""Photo and mask in, whole photo out: the two generators in use, on photos of any size.
+
+Only the surroundings of the holes are computed, at the photo's own resolution. A hole too deep for the
+networks is filled at half the resolution first (and so on down), and the finer level starts from that.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, cast
+
+import cv2
+import numpy as np
+import torch
+from skimage.morphology import thin
+from torch.nn import functional as F
+
+from edgeconnect.device import Precision, choose_device, choose_dtype
+from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.errors import InputError
+from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
+from edgeconnect.masks.shapes import feather
+from edgeconnect.memory import keep_memory
+from edgeconnect.models import weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edgeconnect.models.checkpoint import Weights
+    from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
+
+    Picture = NDArray[np.float32]
+    Mask = NDArray[np.bool_]
+    Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+MAX_DEPTH_PX = 72  # the networks were trained on holes about this deep (128 of 256 px: 64)
+CONTEXT_PX = 64  # least surroundings of a hole that are looked at
+CONTEXT_PER_DEPTH = 1.25  # and more for deeper holes
+LEAST_WINDOW_PX = 256  # the training size: smaller windows would be unlike anything the networks saw
+CELL_PX = 512  # larger holes are filled cell by cell, each knowing the ones before
+RIM_PX = 32  # what a network without a start from outside repaints of a coarser result
+LEAST_SIDE_PX = 32  # smaller pictures are padded for the networks
+
+
+class EdgeConnect:
+    """An edge generator and an inpainting generator, ready to use.
+
+    `edge_generator(gray, edge, mask)` and `inpaint_generator(photo, edge, mask)` are the torch modules,
+    float32. `before_pass`, called before each pass through a network, may raise to end a long computation.
+    """
+
+    def __init__(self, loaded: Weights, device: str = "auto", precision: Precision = "auto") -> None:
+        """Take the networks of a weights file; see `load`."""
+        keep_memory()
+        self.before_pass: Callable[[], None] = lambda: None
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(self.device, precision)
+        self.sigma = loaded.sigma
+        self.provenance = loaded.provenance
+        layout = torch.channels_last
+        self._networks: dict[str, torch.nn.Module] = {
+            n: m.to(self.device).to(memory_format=layout).eval().requires_grad_(False)
+            for n, m in loaded.networks.items()
+        }
+        # what `inpaint` runs; a copy in bf16 saves autocast's conversion of all weights at every call
+        self._fast = {n: copy.deepcopy(m).to(self.dtype) for n, m in self._networks.items()}
+
+    @classmethod
+    def load(
+        cls, source: str | Path | None = None, *, device: str = "auto", precision: Precision = "auto"
+    ) -> EdgeConnect:
+        """The shipped weights, or those that a path, a run folder or a shipped name means.
+
+        precision: "float32", "bf16", or "auto" for bf16 where the hardware multiplies in it. Raises
+        InputError.
+        """
+        return cls(weights.load(source), device, precision)
+
+    @property
+    def edge_generator(self) -> EdgeGenerator:
+        """G1; raises InputError where the weights file has none."""
+        return cast("EdgeGenerator", self._network("edge_generator", self._networks))
+
+    @property
+    def inpaint_generator(self) -> InpaintGenerator:
+        """G2; raises InputError where the weights file has none."""
+        return cast("InpaintGenerator", self._network("inpaint_generator", self._networks))
+
+    def complete_edges(self, photo: Pixels, mask: Mask) -> Picture:
+        """The photo's Canny edges with those in the hole completed by G1.
+
+        photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> (H,W) float32 in [0,1], exactly 0 or 1
+        outside the hole. Raises InputError for other shapes or types and where nothing is known.
+        """
+        _check(photo, mask)
+        return np.where(mask, self._lines(photo, mask), canny(to_gray(photo), self.sigma, known=~mask))
+
+    def inpaint(
+        self,
+        photo: Pixels,
+        mask: Mask,
+        edges: NDArray[Any] | None = None,
+        known_edges: NDArray[Any] | None = None,
+    ) -> Pixels:
+        """The photo with its hole filled; every known pixel is identical.
+
+        photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo. `edges`, (H,W) in [0,1] or
+        bool, are used as given in the hole instead of G1's (`complete_edges`'); outside it the photo's own
+        Canny edges count, or `known_edges`, likewise. Raises InputError for other shapes or types and where
+        nothing is known.
+        """
+        _check(photo, mask)
+        outside = None if known_edges is None else _checked_edges(known_edges, mask)
+        lines = self._lines(photo, mask, outside) if edges is None else _checked_edges(edges, mask)
+        result = photo.copy()
+        missing = mask.copy()
+        for window, hole in self._windows(mask):
+            inner = missing[hole.slices]
+            if not inner.any():
+                continue
+            known = None if outside is None else outside[window.slices]
+            filled = self._fill(
+                _unit(result[window.slices]), missing[window.slices], lines[window.slices], known
+            )
+            pixels = _pixels(filled[hole.inside(window).slices], photo.dtype)
+            result[hole.slices][inner] = pixels[inner]
+            missing[hole.slices] = False
+        return result
+
+    __call__ = inpaint
+
+    def _windows(self, mask: Mask) -> list[tuple[Box, Box]]:
+        """Each group of holes: the window to look at, and the hole's own bounds."""
+        pairs = []
+        for hole in hole_groups(mask, CONTEXT_PX):
+            margin = max(CONTEXT_PX, round(CONTEXT_PER_DEPTH * depth(mask[hole.grown(1, mask.shape).slices])))
+            pairs.append((hole.grown(margin, mask.shape, LEAST_WINDOW_PX), hole))
+        return pairs
+
+    def _lines(self, photo: Pixels, mask: Mask, known: Picture | None = None) -> Picture:
+        """G1's edges (H,W) in the hole, 0 outside it."""
+        lines = np.zeros(mask.shape, np.float32)
+        for window, hole in self._windows(mask):
+            outside = None if known is None else known[window.slices]
+            part = self._complete(_unit(photo[window.slices]), mask[window.slices], outside)
+            inner = mask[hole.slices]
+            lines[hole.slices][inner] = part[hole.inside(window).slices][inner]
+        return lines
+
+    def _fill(self, photo: Picture, mask: Mask, edge: Picture, known: Picture | None) -> Picture:
+        """I_comp (h,w,3) of one window along `edge`, coarse to fine."""
+        start = None
+        if _is_deep(mask):
+            halved = None if known is None else _halved_lines(known)
+            start = _resized(self._fill(*_halved(photo, mask), _halved_lines(edge), halved), mask.shape)
+        photo, mask = photo.copy(), mask.copy()
+        C_comp = np.where(mask, edge, self._known_edges(photo, mask) if known is None else known)
+        for cell in cells(mask, CELL_PX):
+            window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, LEAST_WINDOW_PX)
+            part = None if start is None else start[window.slices]
+            painted = self._paint(photo[window.slices], C_comp[window.slices], mask[window.slices], part)
+            inner = mask[cell.slices]
+            photo[cell.slices][inner] = painted[cell.inside(window).slices][inner]
+            mask[cell.slices] = False
+        return photo
+
+    def _complete(self, photo: Picture, mask: Mask, known: Picture | None) -> Picture:
+        """C_comp (h,w) of one window, coarse to fine."""
+        is_deep = _is_deep(mask)
+        if is_deep:
+            halved = None if known is None else _halved_lines(known)
+            lines = _refined_lines(self._complete(*_halved(photo, mask), halved), mask.shape)
+        known = self._known_edges(photo, mask) if known is None else known
+        if not is_deep:
+            lines = self._new_edges(photo, mask, known)
+        return np.where(mask, lines, known)
+
+    def _known_edges(self, photo: Picture, mask: Mask) -> Picture:
+        return canny(_gray(photo), self.sigma, known=~mask).astype(np.float32)
+
+    def _new_edges(self, photo: Picture, mask: Mask, known: Picture) -> Picture:
+        """C_pred (h,w), cell by cell where the window is large."""
+        C_pred = np.zeros(mask.shape, np.float32)
+        gray = _gray(photo).astype(np.float32)
+        for cell in cells(mask, CELL_PX):
+            window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, LEAST_WINDOW_PX)
+            inputs = (gray[window.slices], known[window.slices], mask[window.slices])
+            C_pred[cell.slices] = self._run("edge_generator", *inputs)[cell.inside(window).slices][..., 0]
+        return C_pred
+
+    def _paint(self, photo: Picture, edge: Picture, mask: Mask, start: Picture | None) -> Picture:
+        """I_pred (h,w,3) of one window; `start` is a coarser level's result."""
+        if start is None:
+            return self._run("inpaint_generator", photo, edge, mask)
+        if self.inpaint_generator.hole_start == "smooth":
+            return self._run("inpaint_generator", photo, edge, mask, start)
+        guess, near = np.where(mask[..., None], start, photo), rim(mask, RIM_PX)
+        return np.where(near[..., None], self._run("inpaint_generator", guess, edge, near), guess)
+
+    @torch.no_grad()
+    def _run(self, name: str, *arrays: Picture | Mask) -> Picture:
+        """A generator on (h,w[,C]) arrays: (h,w,C) float32. Padding to the least size is hidden here."""
+        self.before_pass()
+        network = self._network(name, self._fast)
+        height, width = arrays[0].shape[:2]
+        padding = (0, max(LEAST_SIDE_PX - width, 0), 0, max(LEAST_SIDE_PX - height, 0))
+        tensors = [F.pad(_tensor(array), padding, mode="replicate") for array in arrays]
+        output = network(*(t.to(self.device, memory_format=torch.channels_last) for t in tensors))
+        picture: Picture = output[0, :, :height, :width].permute(1, 2, 0).float().cpu().numpy()
+        return picture
+
+    def _network(self, name: str, among: dict[str, torch.nn.Module]) -> torch.nn.Module:
+        if name not in among:
+            held = ", ".join(among)
+            raise InputError(f"these weights hold {held}, but the {name.replace('_', ' ')} is needed")
+        return among[name]
+
+
+def blend(photo: Pixels, result: Pixels, mask: Mask, radius_px: float) -> Pixels:
+    """`result` in the hole, fading to `photo` within `radius_px` outside it: the pixels between change."""
+    alpha = feather(mask, radius_px)[..., None]
+    return _pixels(_unit(photo) * (1 - alpha) + _unit(result) * alpha, photo.dtype)
+
+
+def _check(photo: Pixels, mask: Mask) -> None:
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"photo: expected (H,W,3) uint8 or uint16, got {photo.shape} {photo.dtype}")
+    if mask.dtype != np.bool_:
+        raise InputError(f"mask: expected bool with True = hole, got {mask.dtype} (write e.g. `mask > 127`)")
+    if mask.shape != photo.shape[:2]:
+        raise InputError(f"mask: expected the photo's {photo.shape[:2]} (height, width), got {mask.shape}")
+    if mask.all():
+        raise InputError("mask: expected at least one known pixel, got a hole over the whole photo")
+
+
+def _checked_edges(edges: NDArray[Any], mask: Mask) -> Picture:
+    if edges.shape != mask.shape:
+        raise InputError(f"edges: expected the photo's {mask.shape} (height, width), got {edges.shape}")
+    if edges.dtype != np.bool_ and not np.issubdtype(edges.dtype, np.floating):
+        raise InputError(
+            f"edges: expected bool or floats in [0,1], got {edges.dtype} (write e.g. `edges / 255`)"
+        )
+    picture = edges.astype(np.float32)
+    if not np.isfinite(picture).all() or picture.min() < 0 or picture.max() > 1:
+        raise InputError(f"edges: expected values in [0,1], got {picture.min():g} to {picture.max():g}")
+    return picture
+
+
+def _is_deep(mask: Mask) -> bool:
+    return depth(mask) > MAX_DEPTH_PX and min(mask.shape) > 2 * MAX_DEPTH_PX
+
+
+def _halved(photo: Picture, mask: Mask) -> tuple[Picture, Mask]:
+    """Half the size: means of the known pixels; a hole where there are none."""
+    size = (-(-mask.shape[1] // 2), -(-mask.shape[0] // 2))
+    known = (~mask).astype(np.float32)
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(photo * known[..., None], size, interpolation=cv2.INTER_AREA)
+    return np.asarray(total / np.maximum(share, 1e-3)[..., None], np.float32), share < 1e-3
+
+
+def _halved_lines(edge: Picture) -> Picture:
+    """Half the size, lines as strong as before."""
+    size = (-(-edge.shape[1] // 2), -(-edge.shape[0] // 2))
+    return np.asarray(np.minimum(cv2.resize(edge, size, interpolation=cv2.INTER_AREA) * 4, 1), np.float32)
+
+
+def _refined_lines(edge: Picture, shape: tuple[int, ...]) -> Picture:
+    """Lines of a coarser level at `shape`, thinned to one pixel again as Canny's are."""
+    larger = cv2.resize(edge, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    lines = cast("Mask", thin(larger > 0.5))  # type: ignore[no-untyped-call]
+    return np.where(lines, larger, 0).astype(np.float32)
+
+
+def _resized(picture: Picture, shape: tuple[int, ...]) -> Picture:
+    return np.asarray(
+        np.clip(cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1), np.float32
+    )
+
+
+def _gray(photo: Picture) -> NDArray[np.float64]:
+    return np.asarray(photo.astype(np.float64) @ np.array([0.2125, 0.7154, 0.0721]))
+
+
+def _unit(pixels: Pixels) -> Picture:
+    return np.asarray(pixels / np.float32(np.iinfo(pixels.dtype).max), np.float32)
+
+
+def _pixels(picture: Picture, dtype: np.dtype[Any]) -> Pixels:
+    top = np.iinfo(dtype).max
+    return cast("Pixels", np.clip(np.rint(picture * top), 0, top).astype(dtype))
+
+
+def _tensor(array: Picture | Mask) -> torch.Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(array, np.float32))
+    return (tensor if tensor.ndim == 3 else tensor[..., None]).permute(2, 0, 1)[None]

@@ -1,0 +1,1 @@
+"""Files and arrays: decoding, encoding, pairing by stem, lists of photos, atomic writes."""

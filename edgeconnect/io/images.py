@@ -1,0 +1,150 @@
+"""Picture files <-> arrays, in full fidelity: what `decoders` and `encoders` do, for paths."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from edgeconnect.errors import InputError
+from edgeconnect.io.atomic import write_atomically
+from edgeconnect.io.decoders import decode, head, open_image, orientation_of, reading, turn
+from edgeconnect.io.encoders import as_stored, encode_png, output_format, to_8bit
+from edgeconnect.io.signatures import looks_like_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture as it was in its file: rgb (H,W,3) uint8 or uint16, alpha (H,W) of the same type or None.
+
+    `is_gray` says that the file held one colour channel (the three of `rgb` are then equal); `icc_profile` is
+    the file's own; `orientation` is the EXIF one that was applied (1: none); `notes` are sentences about
+    everything that reading changed.
+    """
+
+    rgb: Pixels
+    alpha: Pixels | None = None
+    is_gray: bool = False
+    icc_profile: bytes | None = None
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
+
+    def without_eraser(self, hole: NDArray[np.bool_]) -> Photo:
+        """This photo with an opaque hole, where the hole alone was transparent: it had been erased.
+
+        hole: (H,W) bool. A photo that is transparent elsewhere too is a cut-out: it stays as it is.
+        """
+        if self.alpha is None:
+            return self
+        top = np.iinfo(self.alpha.dtype).max
+        transparent = self.alpha <= top // 2
+        if not transparent.any() or (transparent & ~hole).any():
+            return self
+        return replace(self, alpha=np.where(hole, top, self.alpha).astype(self.alpha.dtype))
+
+
+def read_photo(path: str | Path) -> Photo:
+    """A picture in full fidelity: 16 bits, alpha, grey and the ICC profile kept, EXIF orientation applied.
+
+    CMYK becomes 8-bit sRGB and a multi-page TIFF or MPO its first picture, which the notes say. Raises
+    InputError for animations, float pixels, damaged files, and more than MAX_PIXELS.
+    """
+    pixels, icc_profile, orientation, notes = decode(Path(path))
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    is_gray, has_alpha = pixels.shape[2] < 3, pixels.shape[2] in (2, 4)
+    alpha = np.ascontiguousarray(pixels[..., -1]) if has_alpha else None
+    rgb = np.repeat(pixels[..., :1], 3, axis=2) if is_gray else np.ascontiguousarray(pixels[..., :3])
+    return Photo(rgb, alpha, is_gray, icc_profile, orientation, tuple(notes))
+
+
+def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint8]:
+    """A picture as (H,W,3) uint8 for training and scoring: alpha is left out, 16 bits are rounded to 8.
+
+    With `short_side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size (never below that short side in pixels),
+    which libjpeg decodes several times faster. Raises InputError as read_photo does.
+    """
+    path = Path(path)
+    with reading(path), open_image(path) as image:
+        # the grey and colour JPEGs that photo folders are full of need none of the care below
+        if image.format == "JPEG" and image.mode in ("L", "RGB"):
+            if short_side is not None:
+                image.draft(None, (short_side, short_side))
+            image.load()
+            return np.ascontiguousarray(turn(np.asarray(image.convert("RGB")), orientation_of(image)))
+    return to_8bit(read_photo(path).rgb)
+
+
+def read_raw(path: str | Path) -> Pixels:
+    """A file's own channels, for masks and edge maps: (H,W) or (H,W,2|3|4), uint8 or uint16.
+
+    One bit becomes 0/255, a palette its colours, alpha stays; EXIF orientation is applied. InputError as for
+    read_photo.
+    """
+    return decode(Path(path))[0]
+
+
+def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
+    """Write (H,W,3) `rgb` as `like` was: grey, alpha, ICC profile and 16 bits kept; returns notes on losses.
+
+    The suffix chooses PNG (also without one), TIFF, lossless WebP or BMP, which keep every pixel, or JPEG,
+    which does not. InputError, with nothing written, for other suffixes and formats that cannot hold it.
+    """
+    _, encode = output_format(path)
+    if rgb.dtype != like.rgb.dtype:
+        raise ValueError(f"expected the photo's own {like.rgb.dtype}, got {rgb.dtype}")
+    data, notes = encode(as_stored(rgb, like.is_gray, like.alpha), like.icc_profile, str(path))
+    write_atomically(Path(path), data)
+    return notes
+
+
+def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
+    """Write (H,W) or (H,W,2|3|4) bool (as 0/255), uint8 or uint16 as a PNG, whatever the suffix."""
+    array = pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
+    write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
+
+
+def check_size(path: str | Path, most_pixels: int) -> None:
+    """Raise InputError where a picture's header says more than `most_pixels`, without decoding it."""
+    with reading(Path(path)), open_image(Path(path), most_pixels):
+        pass
+
+
+def is_image(path: str | Path) -> bool:
+    """Whether a file's first bytes are a picture's, also a damaged one's; suffixes count for nothing."""
+    return looks_like_image(head(Path(path)))
+
+
+def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
+    """The pictures in a folder by content, sorted; hidden files and folders and all others are left out."""
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: expected a folder of pictures, got {'a file' if root.exists() else 'nothing'}"
+        )
+    found: list[Path] = []
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:  # a link back: its pictures were found already
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file() and is_image(path))
+
+
+def resize(photo: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """(H,W[,C]) uint8 at another size: area averages when it shrinks, bicubic when it grows."""
+    shrinks = height * width < photo.shape[0] * photo.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(photo, (width, height), interpolation=method), np.uint8)

@@ -1,0 +1,133 @@
+"""Which photo goes with which mask, edge map and result; everything is checked before the first."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeconnect.errors import InputError
+from edgeconnect.io import encoders, images
+from edgeconnect.io.pairing import is_named_after, pair_by_stem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to fill: where its parts lie and where the results go (edge maps optional)."""
+
+    photo: Path
+    out: Path
+    mask: Path | None = None
+    edges: Path | None = None
+    edges_from: Path | None = None
+    save_edges: Path | None = None
+
+
+# what a job's field is called in a sentence
+_FIELDS = {"mask": "mask", "edges": "edge map", "edges_from": "photo to take edges from"}
+
+
+def plan(
+    photo: Path,
+    out: str | Path,
+    *,
+    mask: Path | None = None,
+    edges: Path | None = None,
+    edges_from: Path | None = None,
+    save_edges: str | Path | None = None,
+) -> list[Job]:
+    """The jobs for a photo or a folder of photos; masks, edge maps and photos to take edges from are a file,
+    or a folder paired by stem (which may hold others too where there is one photo).
+
+    Results of a folder keep their place and stem in the folder `out`, as PNG; that of one photo goes to the
+    file `out`, or into the folder, which is there already or ends in a slash; `save_edges` likewise. Raises
+    InputError where something is missing, would not fit or would replace an input.
+    """
+    if not photo.exists():
+        raise InputError(f"{photo}: no such photo or folder")
+    if photo.is_dir():
+        photos = images.list_images(photo)
+        if not photos:
+            raise InputError(f"{photo}: expected a folder of photos, found none in it")
+        _check_folders(out, save_edges)
+        jobs = [
+            Job(
+                path,
+                _in_folder(out, path.relative_to(photo)),
+                save_edges=_in_folder(save_edges, path.relative_to(photo)) if save_edges else None,
+            )
+            for path in photos
+        ]
+    else:
+        jobs = [
+            Job(photo, _target(out, photo), save_edges=_target(save_edges, photo) if save_edges else None)
+        ]
+    jobs = _with(jobs, "mask", mask)
+    jobs = _with(jobs, "edges", edges)
+    jobs = _with(jobs, "edges_from", edges_from)
+    _check(jobs)
+    return jobs
+
+
+def _in_folder(folder: str | Path, relative: Path) -> Path:
+    return folder / relative.with_suffix(".png")
+
+
+def _target(out: str | Path, photo: Path) -> Path:
+    """Where one photo's result goes: to the file `out`, or into the folder."""
+    is_folder = Path(out).is_dir() or str(out).endswith(("/", os.sep))
+    return Path(out, f"{photo.stem}.png") if is_folder else Path(out)
+
+
+def _check_folders(*outs: str | Path | None) -> None:
+    """Refuse what looks like a file where a folder of results should be."""
+    for path in [Path(out) for out in outs if out]:
+        if path.is_file() or (path.suffix.lower() in encoders.ENCODERS and not path.is_dir()):
+            raise InputError(f"{path}: expected a folder for a folder's results, got the name of a file")
+
+
+def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
+    """The jobs with their masks or edge maps: one file for all, or a folder's by stem."""
+    if source is None:
+        return list(jobs)
+    if not source.exists():
+        raise InputError(f"{source}: no such {_FIELDS[field]} or folder")
+    if not source.is_dir():
+        return [replace(job, **{field: source}) for job in jobs]
+    files = images.list_images(source)
+    if len(jobs) == 1:
+        files = [path for path in files if is_named_after(path, jobs[0].photo)]
+    partner = dict(pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))
+    return [replace(job, **{field: partner[job.photo]}) for job in jobs]
+
+
+def check_free(path: Path, jobs: Sequence[Job]) -> None:
+    """Raises InputError where a PNG at `path` would replace what a job reads or writes."""
+    if path.is_dir() or encoders.output_format(path)[0] != "PNG":
+        raise InputError(f"{path}: expected the name of a PNG file, got another")
+    if path.resolve() in _inputs(jobs) | {job.out.resolve() for job in jobs}:
+        raise InputError(f"{path}: this would replace an input or a result; choose another name")
+
+
+def _inputs(jobs: Sequence[Job]) -> set[Path]:
+    return {
+        path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path
+    }
+
+
+def _check(jobs: Sequence[Job]) -> None:
+    """Refuse results that could not be written, or that would replace an input or one another."""
+    inputs = _inputs(jobs)
+    taken: set[Path] = set()
+    for job in jobs:
+        for path in filter(None, (job.out, job.save_edges)):
+            encoders.output_format(path)
+            if path.resolve() in inputs:
+                raise InputError(f"{path}: the result would replace an input; choose another --out")
+            if path.resolve() in taken:
+                raise InputError(f"{path}: two results would have this name; rename one of the photos")
+            taken.add(path.resolve())

@@ -1,0 +1,130 @@
+"""Lists of millions of photos that cost their bytes once, however many worker processes read them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import torch
+
+from edgeconnect.errors import InputError
+from edgeconnect.io import images
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NEWLINE, _RETURN = b"\n\r"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class PathList(Sequence[Path]):
+    """Paths relative to a root, as one buffer of bytes and two arrays of positions in it.
+
+    A list of Path objects costs some 500 bytes each, and every worker process would hold its own. These are
+    tensors: torch hands them to workers through shared memory, and forks share them anyway.
+    """
+
+    def __init__(self, root: Path, names: Tensor, starts: Tensor, ends: Tensor) -> None:
+        """names: (bytes,) uint8; the path at i is names[starts[i]:ends[i]], both (count,) int64."""
+        self.root, self._names, self._starts, self._ends = root, names, starts, ends
+
+    @classmethod
+    def from_paths(cls, root: Path, paths: Iterable[Path]) -> PathList:
+        """The paths in their order; those below `root` are kept relative to it."""
+        buffer, ends = bytearray(), [0]
+        prefix = os.fsencode(root) + os.sep.encode()
+        for path in paths:
+            buffer += os.fsencode(path).removeprefix(prefix)
+            ends.append(len(buffer))
+        limits = torch.tensor(ends)
+        return cls(root, torch.tensor(np.frombuffer(bytes(buffer), np.uint8).copy()), limits[:-1], limits[1:])
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> PathList:
+        """The photos below a folder, sorted, recognised by content (`images.list_images`)."""
+        return cls.from_paths(folder, images.list_images(folder))
+
+    @classmethod
+    def from_file(cls, list_file: Path) -> PathList:
+        """One path a line, relative to the list's folder or absolute; they are looked for when read."""
+        buffer = np.full(list_file.stat().st_size + 1, _NEWLINE, np.uint8)
+        with list_file.open("rb") as file:
+            file.readinto(buffer[:-1].data)
+        ends = np.flatnonzero(buffer == _NEWLINE)
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        starts[0] += len(_BYTE_ORDER_MARK) * (buffer[:3].tobytes() == _BYTE_ORDER_MARK)
+        ends -= buffer[ends - 1] == _RETURN
+        filled = ends > starts
+        tensors = (torch.from_numpy(array) for array in (buffer, starts[filled], ends[filled]))
+        return cls(list_file.parent, *tensors)
+
+    def name(self, index: int) -> Path:
+        """The path at `index` as it was listed: relative to `root`, or absolute."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} of {len(self)} paths")
+        name = self._names[int(self._starts[index]) : int(self._ends[index])]
+        return Path(os.fsdecode(name.numpy().tobytes()))
+
+    def select(self, indices: Sequence[int]) -> PathList:
+        """The paths at some indices, in their order."""
+        chosen = torch.as_tensor(indices, dtype=torch.int64)
+        return PathList(self.root, self._names, self._starts[chosen], self._ends[chosen])
+
+    def without(self, indices: Iterable[int]) -> PathList:
+        """All paths but those at some indices."""
+        kept = torch.ones(len(self), dtype=torch.bool)
+        kept[list(indices)] = False
+        return PathList(self.root, self._names, self._starts[kept], self._ends[kept])
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> PathList: ...
+    def __getitem__(self, index: int | slice) -> Path | PathList:
+        if isinstance(index, slice):
+            return self.select(range(len(self))[index])
+        return self.root / self.name(index)
+
+    def __iter__(self) -> Iterator[Path]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"PathList({len(self)} paths in {self.root})"
+
+
+def photo_paths(source: Path) -> PathList:
+    """The photos that `source` names: a folder, searched with all below it, or a list file.
+
+    InputError where there is no such folder or file, where it names no photo, or where it is a photo itself.
+    """
+    if not source.exists():
+        raise InputError(f"{source}: expected a folder of photos or a file that lists them, got nothing")
+    if not source.is_dir() and images.is_image(source):
+        raise InputError(f"{source}: expected a folder of photos or a file that lists them, got a picture")
+    paths = PathList.from_folder(source) if source.is_dir() else PathList.from_file(source)
+    if not len(paths):
+        kind = "folder without any picture" if source.is_dir() else "list without any path"
+        raise InputError(f"{source}: expected photos, got a {kind}")
+    return paths
+
+
+def find_broken(paths: PathList, workers: int = 1) -> list[tuple[int, str]]:
+    """Decode every photo once, in `workers` threads: (index, sentence) of each that cannot be read."""
+
+    def check(index: int) -> str | None:
+        try:
+            images.read_rgb(paths[index])
+        except InputError as error:
+            return str(error)
+        return None
+
+    with ThreadPool(max(1, workers)) as pool:
+        found = enumerate(pool.imap(check, range(len(paths)), chunksize=64))
+        return [(index, sentence) for index, sentence in found if sentence is not None]

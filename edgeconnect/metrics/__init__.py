@@ -1,0 +1,1 @@
+"""Scores of pictures: pixels, networks' features, distributions of patches, intervals."""

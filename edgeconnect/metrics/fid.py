@@ -1,0 +1,149 @@
+"""Fréchet Inception distance: pytorch-fid's features, and a Fréchet distance that needs no full rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models.inception import BasicConv2d, inception_v3
+
+from edgeconnect.errors import InputError
+from edgeconnect.models.downloads import Download, load_tensors
+
+Floats = NDArray[np.float64]
+Precision = Literal["float32", "bf16"]
+
+FEATURES = 2048
+INCEPTION = Download(
+    "FID's Inception v3",
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+    "--inception",
+    "EDGECONNECT_INCEPTION",
+)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A set's Gaussian: `mean` (D,), `factor` (R,D) with factorᵀ factor = sample covariance; its `count`."""
+
+    mean: Floats
+    factor: Floats
+    count: int | None
+
+    @classmethod
+    def of(cls, features: NDArray[Any]) -> Statistics:
+        """Statistics of features (N,D). Errors: fewer than two pictures, which have no covariance."""
+        count, dimensions = features.shape
+        if count < 2:
+            raise InputError(f"FID needs at least two pictures a set, not {count}")
+        mean = features.mean(axis=0, dtype=np.float64)
+        factor = (features - mean) / np.sqrt(count - 1)
+        if count > dimensions:
+            factor = np.asarray(np.linalg.qr(factor, mode="r"))
+        return cls(mean, factor, count)
+
+    @classmethod
+    def of_covariance(cls, mean: Floats, covariance: Floats, count: int | None = None) -> Statistics:
+        """Statistics kept as mean (D,) and covariance (D,D), which may be singular."""
+        values, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
+        real = values > values[-1] * len(values) * np.finfo(np.float64).eps  # the rest is rounding
+        return cls(np.asarray(mean, np.float64), np.sqrt(values[real])[:, None] * vectors[:, real].T, count)
+
+    @property
+    def covariance(self) -> Floats:
+        """The sample covariance (D,D)."""
+        return self.factor.T @ self.factor
+
+
+def frechet_distance(a: Statistics, b: Statistics) -> float:
+    """Squared Fréchet distance of two Gaussians in float64 (Heusel et al., 2017).
+
+    |μa - μb|² + tr Σa + tr Σb - 2 tr (Σa Σb)^½, where with Σ = FᵀF the last trace is the sum of the singular
+    values of Fa Fbᵀ: no larger than the sets, and at ease with singular covariances.
+    """
+    overlap = np.linalg.svd(a.factor @ b.factor.T, compute_uv=False).sum()
+    distance = np.sum((a.mean - b.mean) ** 2) + np.sum(a.factor**2) + np.sum(b.factor**2) - 2 * overlap
+    return max(float(distance), 0.0)  # rounding may leave -1e-13 for equal sets
+
+
+class InceptionFeatures:
+    """Pictures -> Inception v3's pool3 features (N,2048), as pytorch-fid computes them.
+
+    `weights` is pytorch-fid's file. `bf16` is faster and approximate.
+    Errors: a file of another network; no file and no way to download it.
+    """
+
+    def __init__(
+        self,
+        weights: Path | str | None = None,
+        device: torch.device | str = "cpu",
+        precision: Precision = "float32",
+    ) -> None:
+        self.file = INCEPTION.find(weights)
+        self.device, self.precision = torch.device(device), precision
+        network = _fused(_inception(self.file).eval())
+        self._network = network.to(self.device).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def __call__(
+        self, pictures: Iterable[NDArray[np.uint8]], batch_size: int = 16, done: Callable[[int], object] = int
+    ) -> NDArray[np.float32]:
+        """Features (N,2048) of pictures (H,W,3) of any sizes; `done` is told how many each batch held."""
+        batches = []
+        for batch in _batched(pictures, batch_size):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                features = self._network(torch.cat([_resized(x) for x in batch]).to(self.device))
+            batches.append(features.float().cpu().numpy())
+            done(len(batch))
+        return np.concatenate(batches) if batches else np.empty((0, FEATURES), np.float32)
+
+
+def _batched(pictures: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:
+    remaining = iter(pictures)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _resized(picture: NDArray[np.uint8]) -> Tensor:
+    """(1,3,299,299) in [-1,1], bilinear without smoothing: pytorch-fid's own preparation."""
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+    return 2 * F.interpolate(pixels, size=(299, 299), mode="bilinear", align_corners=False) - 1
+
+
+def _inception(path: Path) -> nn.Module:
+    """pytorch-fid's Inception from a file: its own builder can only download."""
+    from pytorch_fid import inception as blocks
+
+    network: nn.Module = inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
+    network.Mixed_5b = blocks.FIDInceptionA(192, pool_features=32)
+    network.Mixed_5c = blocks.FIDInceptionA(256, pool_features=64)
+    network.Mixed_5d = blocks.FIDInceptionA(288, pool_features=64)
+    network.Mixed_6b = blocks.FIDInceptionC(768, channels_7x7=128)
+    network.Mixed_6c = blocks.FIDInceptionC(768, channels_7x7=160)
+    network.Mixed_6d = blocks.FIDInceptionC(768, channels_7x7=160)
+    network.Mixed_6e = blocks.FIDInceptionC(768, channels_7x7=192)
+    network.Mixed_7b = blocks.FIDInceptionE_1(1280)
+    network.Mixed_7c = blocks.FIDInceptionE_2(2048)
+    try:
+        network.load_state_dict(load_tensors(path))
+    except RuntimeError as error:
+        raise InputError(f"{path} is not pytorch-fid's Inception v3: it has other tensors") from error
+    network.fc = nn.Identity()
+    return network
+
+
+def _fused(network: nn.Module) -> nn.Module:
+    """Each batch norm folded into its convolution: the same function with less work."""
+    for module in network.modules():
+        if isinstance(module, BasicConv2d):
+            module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()
+    return network

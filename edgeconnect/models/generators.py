@@ -1,0 +1,90 @@
+"""G1 and G2: the two generators as they are called, each hiding the hole in its own inputs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from torch import nn
+
+from edgeconnect.composite import composite
+from edgeconnect.models.layers import Generator
+from edgeconnect.models.smooth_fill import smooth_fill
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HoleStart = Literal["white", "smooth"]
+
+
+class EdgeGenerator(nn.Module):
+    """G1: completes the edge map (paper, section 3.1). Paper's size, the default: 10,761,089 parameters."""
+
+    def __init__(self, width: int = 64, blocks: int = 8, *, spectral: bool = True) -> None:
+        super().__init__()
+        self.config = {"width": width, "blocks": blocks}
+        self.net = Generator(3, 1, width=width, blocks=blocks, spectral=spectral, residual_bias=False)
+
+    def forward(self, gray: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
+        """C_pred in [0,1] from I_gray, C_gt and M in [0,1], (N,1,H,W) all; the hole may hold anything."""
+        white, none = torch.ones_like(mask), torch.zeros_like(mask)
+        inputs = torch.cat((composite(gray, white, mask), composite(edge, none, mask), mask), dim=1)
+        return torch.sigmoid(self.net(inputs).float())
+
+    @torch.no_grad()
+    def sharpen(self, threshold: float, steepness: float = 8.0) -> None:
+        """Make the output steep around `threshold`, in place: nearly 0 below it and nearly 1 above.
+
+        For a generator that is unsure: the inpainting generator was trained on lines, not on shades. Scales
+        and shifts the last convolution, C_pred' = sigmoid(steepness * (logit(C_pred) - logit(threshold))).
+        """
+        last = self.net.get_submodule("decoder.6")
+        logit = math.log(threshold / (1 - threshold))
+        for parameter in last.parameters():
+            parameter.mul_(steepness)
+        last.get_parameter("bias").sub_(steepness * logit)
+
+
+class InpaintGenerator(nn.Module):
+    """G2: completes the colours along given edges (paper, section 3.2). Paper's size: 10,774,595 parameters.
+
+    `hole_start` is what the network sees in the hole.
+    "white": the paper's white paint; I_pred = (tanh + 1) / 2.
+    "smooth": the smooth continuation of the hole's rim (`smooth_fill`) with the mask as a fifth channel;
+    the network's output is added to that start before the tanh, so that it learns the difference only.
+    """
+
+    def __init__(self, width: int = 64, blocks: int = 8, *, hole_start: HoleStart = "white") -> None:
+        super().__init__()
+        self.config = {"width": width, "blocks": blocks, "hole_start": str(hole_start)}
+        self.hole_start = hole_start
+        self.net = Generator(4 if hole_start == "white" else 5, 3, width=width, blocks=blocks)
+        if hole_start == "smooth":
+            nn.init.zeros_(
+                cast("nn.Conv2d", self.net.decoder[-1]).weight
+            )  # begin with the smooth fill itself
+
+    @torch.no_grad()
+    def scale_residual(self, scale: float) -> None:
+        """Scale what a "smooth" network adds to its start, in place; ValueError for a "white" one.
+
+        For a generator whose training was short: part of what it adds is noise, and least squares on photos
+        that it has not seen ask for less than all of it.
+        """
+        if self.hole_start != "smooth":
+            raise ValueError("a generator that starts from white adds to nothing")
+        for parameter in self.net.decoder[-1].parameters():
+            parameter.mul_(scale)
+
+    def forward(self, photo: Tensor, edge: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
+        """I_pred (N,3,H,W) in [0,1] from I_gt (N,3,H,W), C_comp and M (N,1,H,W); I_gt's hole is not used.
+
+        `start` (N,3,H,W) replaces the smooth fill of a "smooth" network, e.g. by a coarser level's result.
+        """
+        if self.hole_start == "white":
+            masked = composite(photo, torch.ones_like(photo), mask)
+            return (torch.tanh(self.net(torch.cat((masked, edge), dim=1)).float()) + 1) / 2
+        filled = smooth_fill(photo, mask).clamp(0, 1) if start is None else composite(photo, start, mask)
+        residual = self.net(torch.cat((filled, edge, mask), dim=1)).float()
+        return (torch.tanh(residual + torch.atanh(1.96 * filled.float() - 0.98)) + 1) / 2

@@ -1,0 +1,64 @@
+"""What stands in a hole before a network paints it: the smooth continuation of the hole's rim."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from edgeconnect.composite import composite
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@torch.no_grad()
+def smooth_fill(photo: Tensor, mask: Tensor, tension: float = 0.3, steps: int = 12) -> Tensor:
+    """Continue the rim of the hole and its slopes into it: an approximate spline under tension.
+
+    (N,C,H,W) and (N,1,H,W), 1 = hole -> (N,C,H,W) in the photo's range, known pixels unchanged. Minimises the
+    hole's sum of squared Laplacians plus `tension` times that of squared differences (Smith & Wessel,
+    "Gridding with continuous curvature splines in tension", 1990). Slopes go on for some 1 / sqrt(tension)
+    px; without tension it would be the biharmonic fill, which overshoots in wide holes. Each level of a 2x
+    pyramid of known-pixel means starts from the coarser level's solution and takes `steps` of conjugate
+    gradients (cascadic multigrid).
+    """
+    known = 1 - mask
+    if min(photo.shape[-2:]) <= 2 or bool((mask.amax(dim=(1, 2, 3)) == 0).all()):
+        mean = (photo * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+        return composite(photo, mean.expand_as(photo), mask)
+    weight = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+    coarse = F.avg_pool2d(photo * known, 2, ceil_mode=True, count_include_pad=False) / weight.clamp(min=0.25)
+    filled = smooth_fill(coarse, (weight == 0).to(mask), 4 * tension, steps)
+    filled = F.interpolate(filled, photo.shape[-2:], mode="bilinear", align_corners=False)
+    filled = _less_bent(composite(photo, filled, mask), mask, tension, steps)
+    return composite(photo, filled, mask)
+
+
+def _less_bent(filled: Tensor, mask: Tensor, tension: float, steps: int) -> Tensor:
+    """Conjugate gradients on the hole's bending and stretching energy, each channel by itself."""
+
+    def gradient(u: Tensor) -> Tensor:
+        slopes = _laplacian(u)
+        return (_laplacian(slopes) - tension * slopes) * mask
+
+    def dot(a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum((2, 3), keepdim=True)
+
+    residual = -gradient(filled)
+    direction, size = residual, dot(residual, residual)
+    for _ in range(steps):
+        bent = gradient(direction)
+        length = size / dot(direction, bent).clamp(min=1e-20)
+        filled = filled + length * direction
+        residual = residual - length * bent
+        before, size = size, dot(residual, residual)
+        direction = residual + size / before.clamp(min=1e-20) * direction
+    return filled
+
+
+def _laplacian(u: Tensor) -> Tensor:
+    """Sum of each pixel's neighbours minus four times itself, the border repeated: (N,C,H,W)."""
+    rim = F.pad(u, (1, 1, 1, 1), mode="replicate")
+    return rim[..., :-2, 1:-1] + rim[..., 2:, 1:-1] + rim[..., 1:-1, :-2] + rim[..., 1:-1, 2:] - 4 * u

@@ -1,0 +1,1 @@
+"""A photo's own patches: matching, filling, redrawing. No networks."""

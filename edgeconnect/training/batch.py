@@ -1,0 +1,54 @@
+"""What the networks are given, and the conventions, stated once.
+
+- Photos are RGB in [0, 1]; gray is their luminance 0.2125 R + 0.7154 G + 0.0721 B in [0, 1].
+- Masks are 1 in the hole (missing) and 0 where the photo is known; the package knows no other polarity.
+- Edge maps are 1 on a line and 0 elsewhere; a predicted one holds probabilities.
+- Tensors are float32, channels first (N,C,H,W); arrays outside the networks are (H,W,C) uint8 and (H,W) bool.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+LUMINANCE = (0.2125, 0.7154, 0.0721)
+
+
+def luminance(photo: Tensor) -> Tensor:
+    """Gray version of a photo, as scikit-image's rgb2gray: (N,3,H,W) in [0,1] -> (N,1,H,W) in [0,1]."""
+    return torch.einsum("nchw,c->nhw", photo, photo.new_tensor(LUMINANCE))[:, None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch: photo (N,3,H,W), gray, edge and mask (N,1,H,W) each, float32 in [0,1], mask 1 = hole."""
+
+    photo: Tensor
+    gray: Tensor
+    edge: Tensor
+    mask: Tensor
+
+    @staticmethod
+    def stack(items: Sequence[Batch]) -> Batch:
+        """One batch out of single items without the batch dimension ((C,H,W) each)."""
+        return Batch(*(torch.stack([getattr(i, f.name) for i in items]) for f in fields(Batch)))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory, which copies to a GPU while it computes (for DataLoader)."""
+        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+
+    def to(self, device: torch.device | str, *, channels_last: bool = False) -> Batch:
+        """The same batch on another device, optionally with channels last in memory (same values)."""
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        tensors = (getattr(self, f.name) for f in fields(self))
+        return Batch(*(t.to(device, non_blocking=True, memory_format=layout) for t in tensors))
+
+    def __len__(self) -> int:
+        return self.photo.shape[0]

@@ -1,0 +1,70 @@
+"""What a new run starts from: trained networks of other runs or of weights files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeconnect.errors import InputError
+from edgeconnect.models import weights
+from edgeconnect.models.checkpoint import build_network, load_state
+from edgeconnect.models.layers import effective_weights, set_effective_weights
+from edgeconnect.training.run_folder import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from edgeconnect.training.config import TrainConfig
+
+
+def initialise(config: TrainConfig, networks: Mapping[str, nn.Module]) -> dict[str, Path]:
+    """Copy trained weights from `config.init_from` into a run's networks: what came from where.
+
+    Generators are a run's averaged ones, discriminators those of its last checkpoint. Later sources win.
+    Raises InputError where a source holds nothing that fits, sizes differ, or the stage needs what none has.
+    """
+    came_from: dict[str, Path] = {}
+    for source in map(Path, config.init_from):
+        came_from |= dict.fromkeys(_copy(source, networks), source)
+    missing = [name for name in _trained_before(config) if name not in came_from]
+    if missing:
+        names = " and a ".join(name.replace("_", " ") for name in missing)
+        raise InputError(f"stage {config.stage} starts from a trained {names}: give it with --init-from")
+    return came_from
+
+
+def _trained_before(config: TrainConfig) -> tuple[str, ...]:
+    """Generators that a stage takes up where an earlier one left them (paper, section 3.3)."""
+    if config.stage == "joint":
+        return "edge_generator", "inpaint_generator"
+    return ("edge_generator",) if config.stage == "inpaint" and config.edges != "true" else ()
+
+
+def _copy(source: Path, networks: Mapping[str, nn.Module]) -> list[str]:
+    """Copy what `source` holds of `networks`; the names of these."""
+    trained = {**weights.load(source).networks, **_discriminators(source, networks)}
+    shared = [name for name in networks if name in trained]
+    if not shared:
+        raise InputError(f"{source}: expected weights of {', '.join(networks)}, got {', '.join(trained)}")
+    for name in shared:
+        found, asked = trained[name].config, networks[name].config
+        if found != asked:
+            what = name.replace("_", " ")
+            raise InputError(f"{source}: its {what} has {found}, but this run asks for {asked}")
+        set_effective_weights(networks[name], effective_weights(trained[name]))
+    return shared
+
+
+def _discriminators(source: Path, networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """A run's own discriminators, which only its checkpoints hold; none for a weights file."""
+    checkpoints = Paths(source).checkpoints() if source.is_dir() else []
+    states = load_state(checkpoints[-1])["networks"] if checkpoints else {}
+    found = {}
+    for name in networks:
+        if name in states and name.endswith("discriminator"):
+            width = len(states[name]["convs.0.parametrizations.weight.original"])
+            found[name] = build_network(name, width=width)
+            found[name].load_state_dict(states[name])
+    return found

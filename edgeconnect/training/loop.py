@@ -1,0 +1,212 @@
+"""The training loop: data in, steps, checkpoints, validation, log; one loop for any stage."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from edgeconnect.device import choose_device
+from edgeconnect.errors import InputError
+from edgeconnect.io.images import write_png
+from edgeconnect.io.paths import photo_paths
+from edgeconnect.masks.sampler import MaskMix
+from edgeconnect.memory import keep_memory
+from edgeconnect.models.checkpoint import load_state, save_state, save_weights
+from edgeconnect.models.vgg import find_vgg19, load_features
+from edgeconnect.training import distributed, run_folder
+from edgeconnect.training.data import TrainingPhotos, training_loader, validation_items
+from edgeconnect.training.initial import initialise
+from edgeconnect.training.stopping import Outcome, stop_signals
+from edgeconnect.training.trainer import Trainer, build_networks
+from edgeconnect.training.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgeconnect.models.vgg import FeatureExtractor
+    from edgeconnect.training.batch import Batch
+    from edgeconnect.training.config import TrainConfig
+    from edgeconnect.training.distributed import Ranks
+
+Report = dict[str, Any]
+
+
+def train(
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    on_step: Callable[[Report], None] = lambda report: None,
+) -> Outcome:
+    """Run (or resume) the training that `config` describes, to its last step or until it is stopped.
+
+    SIGTERM, SIGINT and `max_minutes` finish the current step, save and return. `say` gets sentences for the
+    terminal, `on_step` a report after every step (step, images_per_s, loss terms), in the main process alone.
+    Raises InputError for unusable input and NonFiniteLossError.
+    """
+    keep_memory()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = choose_device(config.device)
+    with distributed.joined(device.type) as ranks:
+        device = _own_device(device, ranks)
+        if ranks.is_main and not resume:
+            run_folder.refuse_another(config.run)
+        distributed.wait(ranks)
+        quiet = (lambda text: None) if not ranks.is_main else say
+        run = _Run(config, _make_trainer(config, device, ranks, resume, quiet), ranks, quiet)
+        with stop_signals() as stopping:
+            return run.loop(stopping, on_step)
+
+
+class _Run:
+    """One process's part of a run: its data, its trainer, its clock."""
+
+    def __init__(
+        self, config: TrainConfig, trainer: Trainer, ranks: Ranks, say: Callable[[str], None]
+    ) -> None:
+        self.config, self.trainer, self.ranks = config, trainer, ranks
+        self.paths = run_folder.Paths(config.run)
+        photos = _training_photos(config)
+        say(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
+        for note in photos.masks.notes():
+            say(note)
+        self.loader = training_loader(
+            photos, config.batch_size, config.workers, trainer.step, ranks.rank, ranks.world
+        )
+        self.val_items = _validation_items(config) if ranks.is_main else []
+        # last, so that a start that failed leaves nothing behind and can be tried again
+        self.log = run_folder.Log(config, trainer.step) if ranks.is_main else None
+        if ranks.is_main:
+            run_folder.save_config(config)
+
+    def loop(self, stopping: list[int], on_step: Callable[[Report], None]) -> Outcome:
+        config, trainer = self.config, self.trainer
+        started = time.monotonic()
+        if trainer.step == 0:
+            self.validate()
+        batches = iter(self.loader)
+        while trainer.step < config.steps:
+            before = time.monotonic()
+            terms = trainer.train_step(next(batches))
+            report = self.report(terms, time.monotonic() - before)
+            if self.log:
+                on_step(report)
+            is_late = config.max_minutes is not None and time.monotonic() - started > 60 * config.max_minutes
+            is_last = trainer.step == config.steps or distributed.anywhere(
+                bool(stopping) or is_late, self.ranks, trainer.device
+            )
+            self.after_step(report, is_last)
+            if is_last:
+                break
+        return Outcome(trainer.step, stopping[0] if stopping else None)
+
+    def after_step(self, report: Report, is_last: bool) -> None:
+        """Log, validate and save where this step calls for it; main process alone."""
+        config, step = self.config, self.trainer.step
+        if not self.log:
+            return
+        if step % config.log_every == 0 or is_last:
+            self.log.write(report)
+        if step % config.validate_every == 0 or step == config.steps:
+            self.validate()
+        if step % config.save_every == 0 or is_last:
+            self.save()
+
+    def report(self, terms: dict[str, float], seconds: float) -> Report:
+        photos = self.config.batch_size * self.ranks.world
+        lr = self.trainer.optimizers["g"].param_groups[0]["lr"]
+        speed = {"seconds": round(seconds, 4), "images_per_s": round(photos / seconds, 2)}
+        return {"step": self.trainer.step, "lr": lr, **speed, **terms}
+
+    def validate(self) -> None:
+        if not self.log:
+            return
+        scores, grid = validate(self.trainer.averaged_prediction, self.val_items, self.config.batch_size)
+        self.log.write(
+            {"step": self.trainer.step, **{f"val_{name}": value for name, value in scores.items()}}
+        )
+        write_png(self.paths.sample(self.trainer.step), grid)
+
+    def save(self) -> None:
+        save_state(self.paths.checkpoint(self.trainer.step), self.trainer.state())
+        save_weights(self.paths.weights, self.trainer.weights())
+        self.paths.forget_old_checkpoints(self.config.keep)
+
+
+def _make_trainer(
+    config: TrainConfig, device: torch.device, ranks: Ranks, resume: bool, say: Callable[[str], None]
+) -> Trainer:
+    networks = build_networks(config)
+    paths = run_folder.Paths(config.run)
+    has_saved = resume and paths.has_saved
+    if not has_saved:
+        for name, source in initialise(config, networks).items():
+            say(f"{name} from {source}")
+    features = _features(config)
+    if features:
+        say(features.describe())
+    trainer = Trainer(config, networks, features, device, ranks)
+    if has_saved:
+        checkpoint = paths.latest_checkpoint()
+        trainer.load_state(load_state(checkpoint))
+        if trainer.step > config.steps:
+            raise InputError(f"{config.run}: expected more steps than its {trainer.step}, got {config.steps}")
+        say(f"resumed from {checkpoint}")
+    elif resume:
+        say("nothing was saved yet: from the start")
+    return trainer
+
+
+def _own_device(device: torch.device, ranks: Ranks) -> torch.device:
+    """The GPU of this process among those `torchrun` started; alone, the one asked for."""
+    if device.type != "cuda":
+        return device
+    if ranks.world > 1 or device.index is None:
+        device = torch.device("cuda", ranks.local)
+    torch.cuda.set_device(device)
+    return device
+
+
+def _features(config: TrainConfig) -> FeatureExtractor | None:
+    if config.stage == "edge":
+        return None
+    path = find_vgg19() if config.features == "vgg19" else Path(config.features)
+    return load_features(path, config.feature_norm)
+
+
+def _mask_mix(config: TrainConfig) -> MaskMix:
+    return MaskMix.parse(config.masks, config.hole_ratio, config.mask_polarity)
+
+
+def _training_photos(config: TrainConfig) -> TrainingPhotos:
+    return TrainingPhotos(
+        photo_paths(config.photos),
+        config.size,
+        masks=_mask_mix(config),
+        short_side=config.short_side,
+        sigma=config.sigma,
+        edges_folder=config.edges_folder,
+        seed=config.seed,
+        flip=config.flip,
+        skip_broken=config.skip_broken,
+        check_workers=max(config.workers, 1),
+    )
+
+
+def _validation_items(config: TrainConfig) -> list[Batch]:
+    # edges of another detector lie beside the training photos; without them Canny's are the measure
+    folder = None if config.val_photos else config.edges_folder
+    paths = photo_paths(config.val_photos or config.photos)
+    return validation_items(
+        paths, config.size, _mask_mix(config), 0, config.val_count, sigma=config.sigma, edges_folder=folder
+    )
+
+
+def _listed(skipped: list[str]) -> str:
+    return (
+        "" if not skipped else "".join([f"; {len(skipped)} skipped:", *(f"\n  {line}" for line in skipped)])
+    )

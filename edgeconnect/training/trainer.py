@@ -1,0 +1,200 @@
+"""One training step of any stage, and everything that a checkpoint must hold to go on bit for bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from edgeconnect.device import choose_dtype, compile_network
+from edgeconnect.errors import InputError
+from edgeconnect.models.checkpoint import Weights, build_network
+from edgeconnect.training.distributed import Ranks, parallel
+from edgeconnect.training.optimizer import descend
+from edgeconnect.training.stages import EdgeStage, InpaintStage, JointStage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from edgeconnect.models.vgg import FeatureExtractor
+    from edgeconnect.training.batch import Batch
+    from edgeconnect.training.config import TrainConfig
+    from edgeconnect.training.stages import Prediction, Stage
+
+    Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def network_names(config: TrainConfig) -> list[str]:
+    """Which networks a run needs (keys of checkpoint.NETWORKS)."""
+    if config.stage == "edge":
+        return ["edge_generator", "edge_discriminator"]
+    names = ["inpaint_generator", "inpaint_discriminator"]
+    return ["edge_generator", *names] if config.stage == "joint" or config.edges != "true" else names
+
+
+def build_networks(config: TrainConfig) -> dict[str, nn.Module]:
+    """Fresh networks for a run, seeded: the same config gives the same weights."""
+    torch.manual_seed(config.seed)
+    return {name: build_network(name, **_network_config(name, config)) for name in network_names(config)}
+
+
+def _network_config(name: str, config: TrainConfig) -> dict[str, Any]:
+    if name.endswith("discriminator"):
+        return {"width": config.disc_width}
+    common = {"width": config.width, "blocks": config.blocks}
+    return {**common, "hole_start": config.hole_start} if name == "inpaint_generator" else common
+
+
+def build_stage(
+    config: TrainConfig, networks: Mapping[str, nn.Module], features: FeatureExtractor | None
+) -> Stage:
+    """The stage that `config` names, over its networks; `features` are needed by inpaint and joint."""
+    kind, weights = config.adversarial, config.loss_weights
+    if config.stage == "edge":
+        return EdgeStage(
+            networks["edge_generator"], networks["edge_discriminator"], kind=kind, weights=weights
+        )
+    if features is None:
+        raise ValueError(f"stage {config.stage} needs a feature extractor")
+    G1, G2, D2 = (networks.get(n) for n in ("edge_generator", "inpaint_generator", "inpaint_discriminator"))
+    assert G2 is not None and D2 is not None
+    if config.stage == "inpaint":
+        return InpaintStage(
+            G2, D2, features, kind=kind, weights=weights, G1=G1, mixed=config.edges == "mixed"
+        )
+    assert G1 is not None
+    return JointStage(G1, G2, D2, features, kind=kind, weights=weights)
+
+
+class Trainer:
+    """Networks, optimizers and moving averages of one run at one step."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        networks: dict[str, nn.Module],
+        features: FeatureExtractor | None,
+        device: torch.device,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.config, self.device, self.step, self.ranks = config, device, 0, ranks or Ranks()
+        self.dtype = choose_dtype(device, config.precision)
+        # on the CPU it pays when compiled alone: PyTorch's own backward of the norms is slower in it
+        self.channels_last = device.type == "cuda" or config.compile
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        self.networks = {
+            name: network.to(device).to(memory_format=layout) for name, network in networks.items()
+        }
+        self.stage = build_stage(config, self.networks, features.to(device) if features else None)
+        trained = [*self.stage.generators.values(), *self.stage.discriminators.values()]
+        for network in self.networks.values():
+            network.requires_grad_(network in trained)
+        self.averages = {
+            n: AveragedModel(g, multi_avg_fn=self._average) for n, g in self.stage.generators.items()
+        }
+        self.optimizers = {"g": self._adam(self.stage.generators), "d": self._adam(self.stage.discriminators)}
+        if config.compile:
+            # the rest is convolutions, which compiling leaves as they are
+            for generator in self.stage.generators.values():
+                compile_network(generator.get_submodule("net"), device)
+        self.predict = parallel(self.stage.predict, self.stage.generators, self.ranks)
+        self.d_losses = parallel(self.stage.d_losses, self.stage.discriminators, self.ranks)
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One step of the discriminator, one of the generators; returns each loss term, unweighted."""
+        batch = batch.to(self.device, channels_last=self.channels_last)
+        self._set_learning_rates()
+        with self._autocast():
+            prediction = self.predict(batch)
+            d_terms = self.d_losses(batch, prediction.detach())
+        descend(self.optimizers["d"], d_terms, self.stage.weights, self.step + 1)
+        self._freeze_discriminators(True)
+        with self._autocast():
+            g_terms = self.stage.g_losses(batch, prediction)
+        descend(self.optimizers["g"], g_terms, self.stage.weights, self.step + 1)
+        self._freeze_discriminators(False)
+        self.step += 1
+        for name, average in self.averages.items():
+            average.update_parameters(self.stage.generators[name])
+        return {name: value.item() for name, value in {**g_terms, **d_terms}.items()}
+
+    @torch.no_grad()
+    def averaged_prediction(self, batch: Batch) -> Prediction:
+        """What the averaged generators predict for `batch` (used for validation), uncompiled."""
+        with torch.compiler.set_stance("force_eager"), self._autocast():
+            generators = {name: average.module.eval() for name, average in self.averages.items()}
+            return self.stage.using(generators).predict(
+                batch.to(self.device, channels_last=self.channels_last)
+            )
+
+    def weights(self) -> Weights:
+        """The averaged generators (and a frozen one, where the stage uses it), as they are shipped."""
+        averaged = {name: average.module for name, average in self.averages.items()}
+        generators = {
+            n: averaged.get(n, network) for n, network in self.networks.items() if n.endswith("generator")
+        }
+        c = self.config
+        made = {
+            "stage": c.stage,
+            "steps": self.step,
+            "batch_size": c.batch_size,
+            "size": c.size,
+            "seed": c.seed,
+        }
+        return Weights(generators, c.sigma, dict.fromkeys(averaged, made))
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on from this step, as plain containers of tensors."""
+        return {
+            "step": self.step,
+            "world": self.ranks.world,
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "averages": {name: average.state_dict() for name, average in self.averages.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to a saved state; raises InputError where it is of other networks."""
+        parts: tuple[tuple[str, Mapping[str, Any]], ...] = (
+            ("networks", self.networks),
+            ("averages", self.averages),
+            ("optimizers", self.optimizers),
+        )
+        try:
+            for part, objects in parts:
+                for name, item in objects.items():
+                    item.load_state_dict(state[part][name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise InputError(f"the checkpoint does not fit this run's networks: {str(error)[:200]}") from None
+        if state.get("world", 1) != self.ranks.world:
+            raise InputError(
+                f"the checkpoint is of {state.get('world', 1)} processes, this run has {self.ranks.world}: "
+                "the order of the photos would change"
+            )
+        self.step = int(state["step"])
+
+    def _set_learning_rates(self) -> None:
+        dropped = self.step >= self.config.drop_step
+        lr = self.config.learning_rate * (0.1 if dropped else 1.0)
+        for name, rate in (("g", lr), ("d", lr * self.config.d_lr_ratio)):
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = rate
+
+    def _adam(self, networks: Mapping[str, nn.Module]) -> torch.optim.Adam:
+        parameters = [p for network in networks.values() for p in network.parameters()]
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=self.config.betas, fused=True)
+
+    def _average(self, averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        """Exponential moving average whose memory grows with the run until it reaches `ema_decay`."""
+        decay = min(self.config.ema_decay, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+
+    def _freeze_discriminators(self, frozen: bool) -> None:
+        for network in self.stage.discriminators.values():
+            network.requires_grad_(not frozen)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)

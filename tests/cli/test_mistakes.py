@@ -1,0 +1,250 @@
+"""What people do by mistake or by habit at the command line, and what then becomes of their files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from small import made_up_batch
+
+from edgeconnect.cli import main
+from edgeconnect.cli.arguments import at_least
+from edgeconnect.device import choose_device
+from edgeconnect.errors import InputError
+from edgeconnect.io import images
+from edgeconnect.io.decoders import turn
+from edgeconnect.masks import repair
+from edgeconnect.models.weights import SHIPPED, find_weights
+from edgeconnect.training.config import make_config
+from masks import check
+
+EXIF_TURNED = 6  # to be shown turned by 90 degrees
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    return int(exit_.value.code or 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """photo.png (96x128) and mask.png, a white box; the working directory."""
+    images.write_png(tmp_path / "photo.png", photo)
+    images.write_png(tmp_path / "mask.png", _box(photo.shape[:2]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGECONNECT_WEIGHTS", str(tmp_path / "small.safetensors"))
+    return tmp_path
+
+
+def _box(size: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(size, bool)
+    mask[20:40, 30:70] = True
+    return mask
+
+
+def test_a_mask_that_is_all_white_is_all_hole_whatever_is_guessed(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write_png(folder / "white.png", np.ones((96, 128), bool))
+    assert run("inpaint", "photo.png", "--mask", "white.png", "--out", "o.png") == 1
+    assert "at least one known pixel" in capsys.readouterr().err and not (folder / "o.png").exists()
+
+
+def test_a_mask_taken_for_an_inverted_one_says_how_to_contradict() -> None:
+    frame = np.full((64, 64), 255, np.uint8)
+    frame[20:40, 20:40] = 0
+    mask, notes = repair.repair(frame)
+    assert mask[30, 30] and not mask[0, 0] and "polarity white" in notes[-1]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_erased_hole_is_opaque_after_filling_but_a_cut_out_stays_one(
+    folder: Path, weights_file: Path, photo: np.ndarray, elsewhere: bool
+) -> None:
+    hole = _box(photo.shape[:2])
+    alpha = np.where(hole, 0, 255).astype(np.uint8)
+    if elsewhere:
+        alpha[80:] = 0
+    images.write_png(folder / "erased.png", np.dstack([photo, alpha]))
+    assert run("inpaint", "erased.png", "--mask", "mask.png", "--out", "o.png") == 0
+    result = images.read_photo(folder / "o.png")
+    assert result.alpha is not None
+    np.testing.assert_array_equal(result.alpha, alpha if elsewhere else np.full_like(alpha, 255))
+
+
+def test_a_mask_as_the_camera_stored_the_photo_is_turned_with_it(
+    folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = EXIF_TURNED
+    Image.fromarray(photo).save(folder / "turned.png", exif=exif)
+    assert run("inpaint", "turned.png", "--mask", "mask.png", "--out", "o.png") == 0
+    assert "mask.png: turned as its photo was" in capsys.readouterr().err
+    before, after = images.read_rgb("turned.png"), images.read_rgb("o.png")
+    hole = turn(_box(photo.shape[:2]), EXIF_TURNED)
+    changed = (before != after).any(2)
+    assert before.shape == (128, 96, 3) and changed[hole].any() and not changed[~hole].any()
+
+
+def test_edge_maps_are_of_the_format_that_their_name_says(folder: Path, weights_file: Path) -> None:
+    for name, format_ in (("e.tif", "TIFF"), ("e.webp", "WEBP"), ("e.png", "PNG"), ("e", "PNG")):
+        assert run("edges", "photo.png", "--mask", "mask.png", "--out", name) == 0
+        with Image.open(folder / name) as image:
+            assert (image.format, image.size) == (format_, (128, 96))
+    np.testing.assert_array_equal(images.read_raw("e.tif"), images.read_raw("e.png"))
+
+
+def test_deep_tiffs_of_unusual_layouts_are_read_right_or_refused(tmp_path: Path) -> None:
+    values = np.arange(48, dtype=np.uint16).reshape(6, 8) * 1000
+    tifffile.imwrite(tmp_path / "negative.tif", values, photometric="miniswhite")
+    np.testing.assert_array_equal(images.read_photo(tmp_path / "negative.tif").rgb[..., 0], 65535 - values)
+    planes = np.stack([values, values + 1, values + 2])
+    for compression in (None, "zlib"):
+        tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="rgb", planarconfig="separate",
+                         compression=compression)  # fmt: skip
+        with pytest.raises(InputError, match=r"planes\.tif: expected .* whole pixels"):
+            images.read_photo(tmp_path / "planes.tif")
+
+
+def test_a_name_that_ends_in_a_slash_is_a_folder(folder: Path, weights_file: Path) -> None:
+    options = ("--mask", "mask.png", "--save-edges", "lines/", "--out", "new/")
+    assert run("inpaint", "photo.png", *options) == 0
+    assert (folder / "new/photo.png").is_file() and (folder / "lines/photo.png").is_file()
+    assert run("inpaint", "photo.png", *options[:2], "--save-edges", "lines", "--out", "new") == 0
+
+
+def test_a_folder_s_results_need_a_folder(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "photos").mkdir()
+    (folder / "photo.png").rename(folder / "photos/photo.png")
+    assert run("inpaint", "photos", "--mask", "mask.png", "--out", "o.png") == 1
+    assert "expected a folder for a folder's results" in capsys.readouterr().err
+
+
+def test_a_broken_photo_of_a_folder_is_left_out_and_the_rest_filled(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "photos").mkdir()
+    whole = (folder / "photo.png").read_bytes()
+    for name, content in (("a", whole), ("b", whole[: len(whole) // 2]), ("c", whole)):
+        (folder / f"photos/{name}.png").write_bytes(content)
+    assert run("inpaint", "photos", "--mask", "mask.png", "--out", "o") == 1
+    assert sorted(path.name for path in (folder / "o").iterdir()) == ["a.png", "c.png"]
+    error = capsys.readouterr().err
+    assert "b.png: expected a whole picture" in error and "1 of 3 photos were left out" in error
+
+
+def test_one_photo_finds_its_mask_among_others(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("photo_mask", "other"):
+        images.write_png(folder / f"masks/{name}.png", _box((96, 128)))
+    assert run("inpaint", "photo.png", "--mask", "masks", "--out", "o.png") == 0
+    (folder / "masks/photo_mask.png").unlink()
+    assert run("inpaint", "photo.png", "--mask", "masks", "--out", "p.png") == 1
+    assert run("inpaint", "photo.png", "--mask", "mask.png", "--edges", "masks", "--out", "p.png") == 1
+    error = capsys.readouterr().err
+    assert "photos without a mask (photo.png)" in error and "photos without an edge map" in error
+
+
+TRAIN = "train edge --photos photos --steps 1 --run"
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("single retarget photo.png --scale 1,1.2 --out photo.png", "replace an input"),
+        ("single retarget photo.png --outline mask.png --out mask.png", "replace an input"),
+        ("single retarget nothing.png --scale 2 --out o.png", "nothing.png: expected a photo or the folder"),
+        ("single fill photo.png --mask mask.png --out o.png --progress photo.png", "replace an input"),
+        ("single fill photo.png --mask mask.png --out o.png --progress o.png", "a result"),
+        ("single fill photo.png --mask mask.png --out o.png --progress p.jpg", "name of a PNG"),
+        ("convert small.safetensors --out mask.png/x.safetensors", "expected a place to write to"),
+        ("convert small.safetensors --edge-threshold 0 --out x.safetensors", "between 0 and 1"),
+        ("convert small.safetensors --residual-scale 0.8 --out x.safetensors", "hole_start smooth"),
+        (f"{TRAIN} mask.png/run", "expected a place to write to"),
+        (f"{TRAIN} run --betas 2,3", "betas: expected two numbers"),
+        ("single train photo.png --run run --betas 2,3", "betas: expected two numbers"),
+        ("inpaint photo.png --mask mask.png --device meta --out o.png", "device 'meta'"),
+    ],
+)
+def test_mistakes_cost_no_file(
+    folder: Path, weights_file: Path, command: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write_png(folder / "photos/a.png", np.zeros((300, 300, 3), np.uint8))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert run(*command.split()) == 1
+    assert sentence in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def _damaged(path: Path, content: Any) -> Path:
+    path.mkdir()
+    if isinstance(content, bytes):
+        (path / "EdgeModel_gen.pth").write_bytes(content)
+    else:
+        torch.save(content, path / "EdgeModel_gen.pth")
+    return path
+
+
+def test_damaged_released_files_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folded = {f"encoder.1.weight_{part}": torch.ones(size) for part, size in
+              (("orig", (4, 3, 7, 7)), ("u", (9,)), ("v", (9,)))}  # fmt: skip
+    for number, content in enumerate((b"", b"no pickle", {"generator": folded})):
+        source = _damaged(tmp_path / str(number), content)
+        assert run("convert", source, "--out", tmp_path / "x.safetensors") == 1
+        error = capsys.readouterr().err
+        assert "EdgeModel_gen.pth: " in error and error.count("\n") == 1 and "weights_only" not in error
+
+
+def test_a_file_called_default_does_not_stand_for_the_shipped_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EDGECONNECT_WEIGHTS", raising=False)
+    Path("default").write_bytes(b"")
+    assert find_weights() == SHIPPED / "default.safetensors"
+
+
+def test_whole_numbers_have_bounds() -> None:
+    assert at_least(1)("3") == 3 and at_least(0, 9)("9") == 9
+    for kind, text in ((at_least(1), "0"), (at_least(0), "x"), (at_least(0, 9), "10"), (at_least(0), "1.5")):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number"):
+            kind(text)
+
+
+def test_the_cpu_is_a_device() -> None:
+    assert choose_device("cpu").type == "cpu"
+
+
+def test_a_joint_training_s_rate_never_falls_unless_told(tmp_path: Path) -> None:
+    plain: dict[str, Any] = {"photos": tmp_path, "run": tmp_path, "steps": 100}
+    drops = {
+        stage: make_config({**plain, "stage": stage}).drop_step for stage in ("edge", "inpaint", "joint")
+    }
+    assert drops == {"edge": 80, "inpaint": 80, "joint": 100}
+    assert make_config({**plain, "stage": "joint", "lr_drop_at": 0.5}).drop_step == 50
+
+
+def test_repaired_masks_never_replace_the_originals(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images.write_png(folder / "masks/a.png", 255 - _box((96, 128)).astype(np.uint8) * 200)
+    before = (folder / "masks/a.png").read_bytes()
+    assert check.main(["masks", "--repair-to", "./masks"]) == 1
+    assert "--repair-to: expected another folder" in capsys.readouterr().err
+    assert (folder / "masks/a.png").read_bytes() == before
+
+
+def test_a_loader_can_put_a_whole_batch_into_page_locked_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor + 1)  # there may be no GPU
+    batch = made_up_batch()
+    pinned = torch.utils.data._utils.pin_memory.pin_memory(batch)
+    for name in ("photo", "gray", "edge", "mask"):
+        assert torch.equal(getattr(pinned, name), getattr(batch, name) + 1)

@@ -1,0 +1,247 @@
+"""Claims about the networks in use that hold for any weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.feature import canny
+
+from edgeconnect import EdgeConnect
+from edgeconnect.edges.canny import to_gray
+from edgeconnect.errors import InputError
+from edgeconnect.inpainters.edgeconnect import blend
+from edgeconnect.models.checkpoint import Weights, build_network, save_weights
+
+
+def _hole(
+    shape: tuple[int, ...], top: int = 30, left: int = 40, height: int = 30, width: int = 40
+) -> np.ndarray:
+    mask = np.zeros(shape[:2], bool)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+def _large(photo: np.ndarray, times: int) -> np.ndarray:
+    return np.tile(photo, (times, times, 1))
+
+
+def test_every_known_pixel_is_identical_and_the_hole_is_new(model: EdgeConnect, photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    result = model.inpaint(photo, mask)
+    assert result.shape == photo.shape and result.dtype == photo.dtype
+    np.testing.assert_array_equal(result[~mask], photo[~mask])
+    assert (result[mask] != photo[mask]).any()
+
+
+def test_an_empty_mask_returns_the_photo(model: EdgeConnect, photo: np.ndarray) -> None:
+    np.testing.assert_array_equal(model.inpaint(photo, np.zeros(photo.shape[:2], bool)), photo)
+
+
+def test_the_inputs_are_not_changed(model: EdgeConnect, photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    before, holes = photo.copy(), mask.copy()
+    model.inpaint(photo, mask)
+    np.testing.assert_array_equal(photo, before)
+    np.testing.assert_array_equal(mask, holes)
+
+
+def test_what_the_hole_held_does_not_matter(model: EdgeConnect, photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    other = photo.copy()
+    other[mask] = 255 - other[mask]
+    np.testing.assert_array_equal(model.inpaint(photo, mask), model.inpaint(other, mask))
+    np.testing.assert_array_equal(model.complete_edges(photo, mask), model.complete_edges(other, mask))
+
+
+def test_sixteen_bit_photos_stay_sixteen_bit(model: EdgeConnect, photo: np.ndarray) -> None:
+    deep = photo.astype(np.uint16) * 257
+    mask = _hole(photo.shape)
+    result = model.inpaint(deep, mask)
+    assert result.dtype == np.uint16
+    np.testing.assert_array_equal(result[~mask], deep[~mask])
+    shallow = model.inpaint(photo, mask)
+    assert np.abs(result[mask] / 257 - shallow[mask]).max() <= 0.51
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (31, 33), (97, 50), (130, 301)])
+def test_any_size_works(model: EdgeConnect, rng: np.random.Generator, size: tuple[int, int]) -> None:
+    photo = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    mask = rng.random(size) < 0.3
+    mask.flat[0] = False
+    result = model.inpaint(photo, mask)
+    np.testing.assert_array_equal(result[~mask], photo[~mask])
+    assert model.complete_edges(photo, mask).shape == size
+
+
+def test_known_edges_are_scikit_image_s_and_the_hole_s_rim_is_no_edge(
+    model: EdgeConnect, photo: np.ndarray
+) -> None:
+    mask = _hole(photo.shape)
+    edges = model.complete_edges(photo, mask)
+    assert edges.dtype == np.float32 and edges.min() >= 0 and edges.max() <= 1
+    np.testing.assert_array_equal(edges[~mask], canny(to_gray(photo), 2.0, mask=~mask)[~mask])
+
+
+def test_given_edges_are_used_in_the_hole_and_only_there(model: EdgeConnect, photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    drawn = np.zeros(mask.shape, np.float32)
+    drawn[45, 42:78] = 1
+    elsewhere = drawn.copy()
+    elsewhere[:20] = 1
+    result = model.inpaint(photo, mask, drawn)
+    assert (result[mask] != model.inpaint(photo, mask, np.zeros_like(drawn))[mask]).any()
+    np.testing.assert_array_equal(result[~mask], photo[~mask])
+    np.testing.assert_array_equal(result, model.inpaint(photo, mask, elsewhere))
+    np.testing.assert_array_equal(result, model.inpaint(photo, mask, drawn.astype(bool)))
+
+
+def test_given_known_edges_are_used_outside_the_hole_and_only_there(
+    model: EdgeConnect, photo: np.ndarray
+) -> None:
+    mask = _hole(photo.shape)
+    own = canny(to_gray(photo), 2.0, mask=~mask)
+    nothing = np.zeros(mask.shape, bool)
+    result = model.inpaint(photo, mask, nothing, known_edges=nothing)
+    assert (result[mask] != model.inpaint(photo, mask, nothing)[mask]).any()
+    np.testing.assert_array_equal(result[~mask], photo[~mask])
+    np.testing.assert_array_equal(model.inpaint(photo, mask, known_edges=own), model.inpaint(photo, mask))
+    np.testing.assert_array_equal(result, model.inpaint(photo, mask, nothing, known_edges=mask))
+
+
+def test_the_completed_edges_given_back_change_nothing(model: EdgeConnect, photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    edges = model.complete_edges(photo, mask)
+    np.testing.assert_array_equal(model.inpaint(photo, mask, edges), model.inpaint(photo, mask))
+
+
+def test_a_hole_s_result_does_not_depend_on_the_photo_s_size(model: EdgeConnect, photo: np.ndarray) -> None:
+    large = _large(photo, 8)
+    mask = _hole(large.shape, 400, 500, 40, 40)
+    window = (slice(400 - 108, 400 + 148), slice(500 - 108, 500 + 148))
+    whole = model.inpaint(large, mask)
+    alone = model.inpaint(np.ascontiguousarray(large[window]), mask[window])
+    np.testing.assert_array_equal(whole[window], alone)
+
+
+@pytest.mark.parametrize("hole_start", ["white", "smooth"])
+def test_a_deep_hole_is_filled_coarse_to_fine(
+    photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hole_start: str
+) -> None:
+    torch.manual_seed(0)
+    painter = build_network("inpaint_generator", width=8, blocks=1, hole_start=hole_start)
+    networks = {
+        "edge_generator": build_network("edge_generator", width=8, blocks=1),
+        "inpaint_generator": painter,
+    }
+    save_weights(tmp_path / "w.safetensors", Weights(networks))
+    model = EdgeConnect.load(tmp_path / "w.safetensors", precision="float32")
+    sizes = []
+    run = model._run
+    monkeypatch.setattr(
+        model, "_run", lambda name, first, *rest: sizes.append(first.shape) or run(name, first, *rest)
+    )
+    large = _large(photo, 5)
+    mask = _hole(large.shape, 100, 150, 200, 220)
+    result = model.inpaint(large, mask)
+    np.testing.assert_array_equal(result[~mask], large[~mask])
+    assert min(s[0] for s in sizes) <= 0.6 * max(s[0] for s in sizes)
+
+
+def test_a_hole_larger_than_a_cell_is_filled_everywhere(model: EdgeConnect, photo: np.ndarray) -> None:
+    large = _large(photo, 8)
+    mask = _hole(large.shape, 300, 20, 24, 900)
+    result = model.inpaint(large, mask)
+    np.testing.assert_array_equal(result[~mask], large[~mask])
+    assert (result[mask] != large[mask]).any(axis=1).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda p, m: (p[..., 0], m), "photo: expected"),
+        (lambda p, m: (p / 255, m), "photo: expected"),
+        (lambda p, m: (p, m.astype(np.uint8) * 255), "mask > 127"),
+        (lambda p, m: (p, m[:-1]), "mask: expected the photo's"),
+        (lambda p, m: (p, np.ones_like(m)), "at least one known pixel"),
+    ],
+)
+def test_wrong_input_is_named_in_a_sentence(
+    model: EdgeConnect, photo: np.ndarray, change, sentence: str
+) -> None:
+    wrong_photo, wrong_mask = change(photo, _hole(photo.shape))
+    for call in (model.inpaint, model.complete_edges):
+        with pytest.raises(InputError, match=sentence):
+            call(wrong_photo, wrong_mask)
+
+
+@pytest.mark.parametrize(
+    ("edges", "sentence"),
+    [
+        (np.zeros((5, 5), np.float32), "edges: expected the photo's"),
+        (np.zeros((96, 128), np.uint8), "edges / 255"),
+        (np.full((96, 128), 255.0), r"values in \[0,1\]"),
+        (np.full((96, 128), np.nan), r"values in \[0,1\]"),
+    ],
+)
+def test_wrong_edges_are_named_in_a_sentence(
+    model: EdgeConnect, photo: np.ndarray, edges: np.ndarray, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        model.inpaint(photo, _hole(photo.shape), edges)
+
+
+def test_weights_without_an_inpainting_generator_still_complete_edges(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
+    save_weights(
+        tmp_path / "e.safetensors",
+        Weights({"edge_generator": build_network("edge_generator", width=8, blocks=1)}),
+    )
+    model = EdgeConnect.load(tmp_path / "e.safetensors")
+    mask = _hole(photo.shape)
+    assert model.complete_edges(photo, mask).shape == mask.shape
+    with pytest.raises(InputError, match="inpaint generator is needed"):
+        model.inpaint(photo, mask)
+
+
+def test_bf16_stays_near_float32(weights_file: Path, photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    results = [
+        EdgeConnect.load(weights_file, device="cpu", precision=p).inpaint(photo, mask).astype(int)
+        for p in ("float32", "bf16")
+    ]
+    difference = np.abs(results[0] - results[1])
+    assert 0 < difference.max() <= 24 and difference.mean() < 1
+
+
+def test_blending_changes_the_band_around_the_hole_and_nothing_beyond(photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    result = 255 - photo
+    blended = blend(photo, result, mask, 4)
+    np.testing.assert_array_equal(blended[mask], result[mask])
+    far = np.ones_like(mask)
+    far[30 - 6 : 60 + 6, 40 - 6 : 80 + 6] = False
+    np.testing.assert_array_equal(blended[far], photo[far])
+    assert (blended[28, 45] != photo[28, 45]).any() and (blended[28, 45] != result[28, 45]).any()
+
+
+def test_the_generators_take_tensors_of_the_documented_shapes(model: EdgeConnect) -> None:
+    gray, edge, mask = (torch.rand(2, 1, 40, 52) for _ in range(3))
+    mask = (mask > 0.5).float()
+    assert model.edge_generator(gray, edge, mask).shape == (2, 1, 40, 52)
+    assert model.inpaint_generator(torch.rand(2, 3, 40, 52), edge, mask).shape == (2, 3, 40, 52)
+
+
+def test_completed_edges_given_back_change_nothing_in_deep_holes_and_several(
+    model: EdgeConnect, rng: np.random.Generator
+) -> None:
+    photo = rng.integers(0, 256, (300, 620, 3), dtype=np.uint8)
+    mask = np.zeros((300, 620), bool)
+    mask[40:250, 30:250] = True  # filled coarse to fine
+    mask[100:120, 300:330] = mask[20:40, 560:600] = True  # one within reach of it, one far away
+    edges = model.complete_edges(photo, mask)
+    assert edges[mask].max() > 0
+    np.testing.assert_array_equal(model.inpaint(photo, mask, edges), model.inpaint(photo, mask))
