@@ -1,146 +1,18 @@
-"""Photos made ready for training: scaled once, split by seed, listed.
+"""Scale, split and list photos for training: `python -m data.prepare --help`.
 
-`python -m data.prepare --photos DIR --out DIR --short-side 288 --split val=120`
+Installed: `edgeconnect data prepare`.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator
-from multiprocessing.pool import ThreadPool
-from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
-from edgeconnect.cli.arguments import at_least
-from edgeconnect.errors import InputError
-from edgeconnect.io.atomic import write_atomically
-from edgeconnect.io.images import Photo, read_rgb, resize, write_photo
-from edgeconnect.io.paths import PathList, photo_paths
-
-Outcome = tuple[str, str | None]
-"""A prepared photo's name below the output folder, and a sentence if it is broken."""
+from edgeconnect import cli
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prepare a folder of photos; 0 when all went well, 1 with one sentence otherwise."""
-    options = _parser().parse_args(arguments)
-    try:
-        prepare(options)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-def prepare(options: argparse.Namespace) -> None:
-    """Scale or copy every photo, then write the lists; raise InputError before that if possible."""
-    _check(options)
-    paths = photo_paths(options.photos)
-    targets = _targets(paths, options.format)
-    sizes = _split_sizes(options.split, len(paths))
-    broken = []
-    kept = []
-    for name, sentence in tqdm(_prepare_all(paths, targets, options), total=len(paths), unit="photo"):
-        if sentence is None:
-            kept.append(name)
-        elif options.skip_broken:
-            broken.append(sentence)
-        else:
-            raise InputError(sentence)
-    _write_lists(kept, sizes, options)
-    if broken:
-        print(f"left out {len(broken)} broken photos:", *broken, sep="\n  ")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__)
-    add = parser.add_argument
-    add("--photos", type=Path, required=True, help="folder (searched below) or list file")
-    add("--out", type=Path, required=True, help="folder for the prepared photos and lists")
-    add("--short-side", type=at_least(1), default=288, help="px; smaller photos are copied (288)")
-    add("--split", action="append", default=[], metavar="NAME=COUNT", help="a part besides train: val=120")
-    add("--seed", type=at_least(0), default=0, help="of the split")
-    add("--format", choices=("jpg", "png"), default="jpg", help="of scaled photos: quality 95, or lossless")
-    add("--skip-broken", action="store_true", help="leave broken photos out and list them")
-    add("--workers", type=at_least(1), default=2, help="threads")
-    return parser
-
-
-def _check(options: argparse.Namespace) -> None:
-    source, out = options.photos.resolve(), options.out.resolve()
-    if source.is_dir() and out.is_relative_to(source):
-        raise InputError(f"--out: expected a folder outside {options.photos}, got {options.out}")
-
-
-def _targets(paths: PathList, suffix: str) -> list[str]:
-    """Names below the output folder, without their suffix's case; two photos never share one."""
-    sources: dict[str, Path] = {}
-    for index in range(len(paths)):
-        name = paths.name(index)
-        plain = Path(name.name) if name.is_absolute() or ".." in name.parts else name
-        target = plain.with_suffix(f".{suffix}").as_posix()
-        if target in sources:
-            raise InputError(f"{name} and {sources[target]}: both would become {target}")
-        sources[target] = name
-    return list(sources)
-
-
-def _split_sizes(splits: list[str], count: int) -> dict[str, int]:
-    """Sizes of the parts that are set apart, by name."""
-    sizes = {}
-    for split in splits:
-        name, _, size = split.partition("=")
-        if not name.isidentifier() or not size.isdecimal() or name == "train":
-            raise InputError(f"--split: expected NAME=COUNT such as val=120, got {split!r}")
-        sizes[name] = int(size)
-    if sum(sizes.values()) >= count:
-        raise InputError(f"--split: expected fewer than all {count} photos, got {sum(sizes.values())}")
-    return sizes
-
-
-def _prepare_all(paths: PathList, targets: list[str], options: argparse.Namespace) -> Iterator[Outcome]:
-    def one(index: int) -> Outcome:
-        try:
-            return _prepare(paths[index], options.out, targets[index], options.short_side), None
-        except InputError as error:
-            return targets[index], str(error)
-
-    with ThreadPool(options.workers) as pool:
-        yield from pool.imap(one, range(len(paths)))
-
-
-def _prepare(photo: Path, out: Path, target: str, short_side: int) -> str:
-    """Write one photo; its name below `out`. A photo that is small enough is copied byte for byte."""
-    rgb = read_rgb(photo)
-    scale = short_side / min(rgb.shape[:2])
-    if scale >= 1:
-        target = Path(target).with_suffix(photo.suffix).as_posix()
-    if scale >= 1:
-        write_atomically(out / target, photo.read_bytes())
-    else:
-        height, width = (max(short_side, round(length * scale)) for length in rgb.shape[:2])
-        small = resize(rgb, height, width)
-        write_photo(out / target, small, like=Photo(small))
-    return target
-
-
-def _write_lists(names: list[str], sizes: dict[str, int], options: argparse.Namespace) -> None:
-    """One list a part, sorted, relative to the output folder; which photo is where follows from the seed."""
-    order = [names[index] for index in np.random.default_rng(options.seed).permutation(len(names))]
-    if sum(sizes.values()) >= len(order):
-        raise InputError(f"{options.photos}: {len(order)} photos are left, too few for --split")
-    for name, size in sizes.items():
-        part, order = order[:size], order[size:]
-        _write_list(options.out / f"{name}.txt", part)
-    _write_list(options.out / "train.txt", order)
-
-
-def _write_list(path: Path, names: list[str]) -> None:
-    path.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
-    print(f"{path}: {len(names)} photos")
+    """Run the verb; its exit code."""
+    return cli.run(["data", "prepare", *(sys.argv[1:] if arguments is None else arguments)])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
-__all__ = ["EdgeConnect"]
+__all__ = ["EdgeConnect", "__version__"]
+
+__version__ = "0.2.0.dev0"
 
 
 def __getattr__(name: str) -> Any:

@@ -29,8 +29,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 from torch.nn import functional as F
 
+from edgeconnect import cli
 from edgeconnect.composite import composite
-from edgeconnect.evaluation import score
 from edgeconnect.inpainters.edgeconnect import EdgeConnect
 from edgeconnect.io.images import read_rgb, write_png
 from edgeconnect.masks import shapes
@@ -206,7 +206,7 @@ def scoring(kind: str, folder: Path) -> Work:
 
     def work() -> np.ndarray:
         with redirect_stdout(io.StringIO()):
-            score.main([*command, "--json", str(kept)])
+            cli.run(["score", *command, "--json", str(kept)])
         _, *rows = map(json.loads, kept.read_text().splitlines())
         return np.array([[row[name] for name in ("psnr_db", "ssim", "relative_l1")] for row in rows])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from edgeconnect import cli
 from edgeconnect.models.vgg import VGG19_CHANNELS, FeatureExtractor
 from edgeconnect.training.batch import Batch, luminance
 from edgeconnect.training.config import TrainConfig, make_config
@@ -96,3 +99,17 @@ def tiny_options(folder: Path, stage: str = "edge", **options: Any) -> dict[str,
 def tiny_config(folder: Path, stage: str = "edge", **options: Any) -> TrainConfig:
     """`tiny_options` as a config."""
     return make_config(tiny_options(folder, stage, **options))
+
+
+def run_verb(*words: object) -> None:
+    """Run `edgeconnect WORDS` in this process; it must end well."""
+    assert cli.run([str(word) for word in words]) == 0
+
+
+def sentence_of(*words: object) -> str:
+    """The one sentence on stderr with which `edgeconnect WORDS` ends in this process, exit code 1."""
+    with redirect_stderr(StringIO()) as said:
+        assert cli.run([str(word) for word in words]) == 1
+    sentence = said.getvalue().rpartition("edgeconnect: ")[2]
+    assert sentence.endswith("\n") and "\n" not in sentence[:-1]
+    return sentence[:-1]

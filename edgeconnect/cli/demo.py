@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from skimage import data
 
+from edgeconnect.cli.options import add_model_options, load_model
+from edgeconnect.io import encoders, images
 from edgeconnect.io.images import resize
 from edgeconnect.masks import shapes, strokes
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
@@ -71,3 +76,20 @@ def _square(photo: Rgb) -> Rgb:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return resize(np.ascontiguousarray(photo[top : top + side, left : left + side, :3]), SIDE_PX, SIDE_PX)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.add_argument("--out", type=Path, default=Path("edgeconnect-demo.png"), help="[%(default)s]")
+    add_model_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fill the samples, write one picture of all of them, print where it is; the exit code."""
+    encoders.output_format(options.out)  # before the work
+    shown = picture(load_model(options))
+    for note in images.write_photo(options.out, shown, images.Photo(shown)):
+        print(note, file=sys.stderr)
+    print("each row: the photo with its hole, edges (completed ones blue), result, photo")
+    print(options.out.resolve())
+    return 0

@@ -1,4 +1,4 @@
-"""`edgeconnect single`: one photo is enough. Fills it, trains on it, shows it at any size and shape."""
+"""One photo is enough: fill its holes from its own patches, train on it, show it at any size and shape."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from typing import TYPE_CHECKING, Any
 from edgeconnect.cli.single_fill import add_fill
 from edgeconnect.cli.train import add_config_options, drive
 from edgeconnect.errors import InputError
+from edgeconnect.ingan.config import SingleConfig
 
 if TYPE_CHECKING:
-    from edgeconnect.ingan.config import SingleConfig
     from edgeconnect.ingan.retarget import Retargeter
 
 
-def add_single(commands: Any, *, with_config: bool) -> None:
-    """Add the command; the many options of its `train` only `with_config`, whose import takes a moment."""
-    single = commands.add_parser(
-        "single", help="one photo's own patches: fill its holes, train on it, retarget it"
-    )
-    uses = single.add_subparsers(required=True, metavar="USE")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the uses of one photo, each with its options."""
+    uses = parser.add_subparsers(required=True, metavar="USE")
     add_fill(uses)
-    _add_train(uses, with_config=with_config)
+    _add_train(uses)
     _add_retarget(uses)
 
 
-def _add_train(uses: Any, *, with_config: bool) -> None:
+def run(options: argparse.Namespace) -> int:
+    """Do what the use says; the exit code."""
+    code: int = options.run_use(options)
+    return code
+
+
+def _add_train(uses: Any) -> None:
     train = uses.add_parser("train", help="train InGAN on one photo, or on a few textures")
     train.add_argument("photos", nargs="*", default=argparse.SUPPRESS, metavar="PHOTO")
     train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
@@ -41,11 +44,8 @@ def _add_train(uses: Any, *, with_config: bool) -> None:
         default=argparse.SUPPRESS,
         help="ablation: without the encoder-encoder term (--scales 1: with one scale)",
     )
-    if with_config:
-        from edgeconnect.ingan.config import SingleConfig
-
-        add_config_options(train, SingleConfig, leave_out=("photos",))
-    train.set_defaults(run_command=_train)
+    add_config_options(train, SingleConfig, leave_out=("photos",))
+    train.set_defaults(run_use=_train)
 
 
 def _add_retarget(uses: Any) -> None:
@@ -78,7 +78,7 @@ def _add_retarget(uses: Any) -> None:
     retarget.add_argument(
         "--precision", default="auto", choices=("auto", "float32", "bf16"), help="[%(default)s]"
     )
-    retarget.set_defaults(run_command=_retarget)
+    retarget.set_defaults(run_use=_retarget)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -124,7 +124,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _train_config(options: argparse.Namespace) -> SingleConfig:
-    from edgeconnect.ingan.config import MAY_CHANGE, SingleConfig, make_single_config
+    from edgeconnect.ingan.config import MAY_CHANGE, make_single_config
     from edgeconnect.training import run_folder
     from edgeconnect.training.config import read_yaml
 

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeconnect.cli.arguments import at_least
-from edgeconnect.cli.mask_options import add_mask_options, checked_masking
+from edgeconnect.cli.options import add_mask_options, at_least, checked_masking, share
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def add_fill(uses: Any) -> None:
     )
     fill.add_argument(
         "--fade",
-        type=_share,
+        type=share,
         default=0.2,
         metavar="SHARE",
         help="where patches are only a guess, colours and coarse shapes come from the networks, and fine "
@@ -55,7 +54,7 @@ def add_fill(uses: Any) -> None:
     fill.add_argument(
         "--out", required=True, metavar="PATH|DIR", help="PNG unless named otherwise; a folder ends in /"
     )
-    fill.set_defaults(run_command=_fill)
+    fill.set_defaults(run_use=_fill)
 
 
 def _budget(text: str) -> float:
@@ -65,16 +64,6 @@ def _budget(text: str) -> float:
         return parse_seconds(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
-    return share
 
 
 def _fill(options: argparse.Namespace) -> int:

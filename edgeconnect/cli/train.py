@@ -1,4 +1,4 @@
-"""`edgeconnect train`: an option for every field of TrainConfig, a progress bar, the run's exit code."""
+"""Train a stage on your own photos: an option for every field of the config, a progress bar."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
+from edgeconnect.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -15,21 +16,15 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from edgeconnect.ingan.config import SingleConfig
-    from edgeconnect.training.config import TrainConfig
     from edgeconnect.training.stopping import Outcome
 
 
-def add_train(commands: Any, *, with_config: bool) -> None:
-    """Add the command; its many options only `with_config`, whose import takes a moment."""
-    train = commands.add_parser("train", help="train a stage on your own photos")
-    train.add_argument("stage", choices=("edge", "inpaint", "joint"))
-    train.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
-    if with_config:
-        from edgeconnect.training.config import TrainConfig
-
-        add_config_options(train, TrainConfig, leave_out=("stage",))
-    train.set_defaults(run_command=_train)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each field of TrainConfig."""
+    parser.add_argument("stage", choices=("edge", "inpaint", "joint"))
+    parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
+    add_config_options(parser, TrainConfig, leave_out=("stage",))
 
 
 def add_config_options(
@@ -56,7 +51,8 @@ def _shown(default: Any) -> str:
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def _train(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
+    """Train to the last step, or until stopped; the exit code."""
     from edgeconnect.training import distributed, loop, run_folder
 
     config = _train_config(options)

@@ -7,17 +7,14 @@ and holes meet as in `eval.benchmark`, by the seed.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from edgeconnect import EdgeConnect
-from edgeconnect.cli.arguments import at_least
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.conditions import (
@@ -34,11 +31,13 @@ from edgeconnect.evaluation.gains import Audit, Gain
 from edgeconnect.evaluation.measures import HOLE, Measure, vgg_l1
 from edgeconnect.evaluation.pairing import Example, examples, plan
 from edgeconnect.evaluation.pairs import pictures
-from edgeconnect.evaluation.tables import groups, markdown, markdown_rows, write_json_lines
+from edgeconnect.evaluation.tables import groups, markdown, markdown_rows
 from edgeconnect.io.images import list_images
 from edgeconnect.metrics.pixel import edge_precision_recall, l1
-from edgeconnect.models.weights import find_weights
 from edgeconnect.provenance import content_hash, file_hash, versions
+
+if TYPE_CHECKING:
+    from edgeconnect import EdgeConnect
 
 Row = dict[str, Any]
 
@@ -113,8 +112,11 @@ def precision(options: argparse.Namespace, model: EdgeConnect, found: Sequence[E
     return rows
 
 
-def run(options: argparse.Namespace) -> list[Row]:
-    """Compute, print the table (and the verdict), and return everything as lines for a file."""
+def ablate(options: argparse.Namespace) -> tuple[str, list[Row]]:
+    """The table (and the verdict) as text, and everything as lines for a file."""
+    from edgeconnect import EdgeConnect
+    from edgeconnect.models.weights import find_weights
+
     chosen = plan(options.photos, options.masks, options.seed, 1, options.size, options.polarity)
     found = list(examples(_spread(pictures(options.photos), options.count), options.masks, chosen))
     weights = find_weights(options.weights)
@@ -126,32 +128,33 @@ def run(options: argparse.Namespace) -> list[Row]:
     return _comparison(options, origin, model, found)
 
 
-def _precision(options: argparse.Namespace, origin: Row, rows: Sequence[Row]) -> list[Row]:
+def _precision(options: argparse.Namespace, origin: Row, rows: Sequence[Row]) -> tuple[str, list[Row]]:
     names = [name for name in rows[0] if name.startswith(("precision", "recall", "F1"))]
     table = groups(rows, names)
-    print(f"{_title(options, origin)}\n\n{markdown(table)}")
+    text = f"{_title(options, origin)}\n\n{markdown(table)}"
     parts = [{"kind": "group", **asdict(group)} for group in table]
     origin |= {"tolerance_px": options.tolerance_px, "threshold": 0.5}
-    return [{"kind": "summary", "ablation": options.ablation, **origin}, *parts, *_pictures(rows)]
+    return text, [{"kind": "summary", "ablation": options.ablation, **origin}, *parts, *_pictures(rows)]
 
 
 def _comparison(
     options: argparse.Namespace, origin: Row, model: EdgeConnect, found: Sequence[Example]
-) -> list[Row]:
+) -> tuple[str, list[Row]]:
     measures = [*HOLE, *([vgg_l1(options.features, options.device)] if options.features else [])]
     conditions = ABLATIONS[options.ablation](options, model, found)
     rows = compare(model, found, conditions, measures)
     parts = summarise(rows, measures)
-    print(f"{_title(options, origin)}\n\n{markdown_rows(_table(parts, measures))}")
+    text = f"{_title(options, origin)}\n\n{markdown_rows(_table(parts, measures))}"
     if options.features:
         origin["features_sha256"] = file_hash(options.features)
     if options.ablation == "detector":
         origin["maps_sha256"] = content_hash(list_images(options.maps), options.maps)
     if options.ablation == "audit":
         origin["verdict"] = verdict(rows, measures[-1])
-        print(f"\n{origin['verdict']}")
+        text += f"\n\n{origin['verdict']}"
     groups_of_rows = [{"kind": "edges", **part} for part in parts]
-    return [{"kind": "summary", "ablation": options.ablation, **origin}, *groups_of_rows, *_pictures(rows)]
+    lines = [{"kind": "summary", "ablation": options.ablation, **origin}, *groups_of_rows, *_pictures(rows)]
+    return text, lines
 
 
 def _table(parts: Sequence[Row], measures: Sequence[Measure]) -> list[list[str]]:
@@ -186,61 +189,3 @@ def _spread(paths: Sequence[Path], count: int | None) -> list[Path]:
     if not 0 < count <= len(paths):
         raise InputError(f"--count: expected 1 to {len(paths)} photos (as many as there are), got {count}")
     return [paths[int(i)] for i in np.linspace(0, len(paths) - 1, count)]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m eval.ablate", description=__doc__)
-    commands = parser.add_subparsers(dest="ablation", required=True)
-    parts = {
-        name: commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        for name, function in (ABLATIONS | {"precision": precision}).items()
-    }
-    for name, part in parts.items():
-        _add_common(part)
-        if name != "precision":
-            part.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
-    parts["sigma"].add_argument(
-        "--sigmas", type=float, nargs="+", metavar="PX", default=[0.5, 1, 1.5, 2, 3, 4]
-    )
-    parts["detector"].add_argument(
-        "--maps", type=Path, required=True, metavar="DIR", help="named as the photos"
-    )
-    parts["detector"].add_argument("--map-polarity", choices=("white", "black", "guess"), default="white",
-                                   help="colour of the lines (default: white)")  # fmt: skip
-    parts["precision"].add_argument(
-        "--tolerance-px", type=float, default=1, metavar="PX", help="(default: 1)"
-    )
-    return parser
-
-
-def _add_common(part: argparse.ArgumentParser) -> None:
-    part.add_argument("--photos", type=Path, required=True, metavar="DIR")
-    part.add_argument(
-        "--masks", type=Path, metavar="DIR", help="any number (default: strokes, drawn by --seed)"
-    )
-    part.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
-    part.add_argument("--weights", metavar="NAME|PATH", help="(default: as shipped)")
-    part.add_argument("--count", type=int, metavar="N", help="photos, evenly over the folder (default: all)")
-    part.add_argument(
-        "--size", type=at_least(8), default=256, metavar="PX", help="side of the squares (default: 256)"
-    )
-    part.add_argument("--seed", type=at_least(0), default=0)
-    part.add_argument("--device", default="auto")
-    part.add_argument(
-        "--json", type=Path, metavar="FILE", help="write summary, groups and pictures as JSON lines"
-    )
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table; exit code 1 and one sentence for inputs that cannot be used."""
-    options = _parser().parse_args(argv)
-    try:
-        lines = run(options)
-        if options.json:
-            write_json_lines(options.json, lines)
-    except InputError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

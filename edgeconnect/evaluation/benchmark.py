@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import re
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from edgeconnect.cli.arguments import at_least
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation import measures
 from edgeconnect.evaluation.fid import Inception, statistics_of
@@ -143,7 +141,8 @@ def _parsed(line: str) -> Row | None:
     }
 
 
-def _benchmark(arguments: argparse.Namespace) -> Path:
+def benchmark(arguments: argparse.Namespace) -> Path:
+    """Run what is missing and write the report: its path. Errors: unusable input."""
     out: Path = arguments.out
     entrants = _entrants(arguments.inpainters, arguments.device)
     # before anything runs: a missing weights file should not cost the time of everything else
@@ -200,46 +199,3 @@ def _entrants(specs: str, device: str) -> list[Entrant]:
     if not found or len(named) < len(found):
         raise InputError(f"expected inpainters of different names (KIND:NAME=FILE), got {specs!r}")
     return [replace(entrant, name=name) for name, entrant in named.items()]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m eval.benchmark", description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--masks", type=Path, metavar="DIR", help="any number (default: strokes, drawn by --seed)"
-    )
-    parser.add_argument("--inpainters", required=True, metavar="A,B,...", help=by_name.__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="run again to go on or to add")
-    parser.add_argument("--masks-per-photo", type=at_least(1), default=1, metavar="N")
-    parser.add_argument(
-        "--size", type=at_least(8), default=256, metavar="PX", help="side of the square photos"
-    )
-    parser.add_argument("--seed", type=at_least(0), default=0)
-    parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
-    parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
-    parser.add_argument(
-        "--patches",
-        action="store_true",
-        help="add patch coherence and distribution: is it the photo's stuff?",
-    )
-    parser.add_argument("--lpips", choices=("alex", "vgg", "squeeze"), help="add LPIPS on this trunk")
-    parser.add_argument("--lpips-trunk", type=Path, metavar="FILE", help="torchvision's weights of the trunk")
-    parser.add_argument("--fid", action="store_true", help="add FID")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
-    parser.add_argument("--device", default="auto")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run, resume, report; exit code 1 and one sentence for what cannot be used."""
-    arguments = _parser().parse_args(argv)
-    try:
-        report = _benchmark(arguments)
-    except InputError as error:
-        sys.exit(str(error))
-    print(report.with_name("results.md").read_text())
-    print(f"report: {report}")
-
-
-if __name__ == "__main__":
-    main()

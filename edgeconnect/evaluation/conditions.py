@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeconnect import EdgeConnect
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
@@ -21,6 +20,9 @@ from edgeconnect.evaluation.gains import shuffled_lines
 from edgeconnect.evaluation.pairing import Example, square
 from edgeconnect.evaluation.pairs import by_name
 from edgeconnect.io.images import read_raw, read_rgb
+
+if TYPE_CHECKING:
+    from edgeconnect import EdgeConnect
 
 Lines = NDArray[Any]  # (H,W) bool or float in [0,1]
 
@@ -40,7 +42,7 @@ class Given:
     sigma: float | None = None
 
 
-Condition = Callable[[EdgeConnect, Example], Given]
+Condition = Callable[["EdgeConnect", Example], Given]
 
 
 def edges(options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]) -> dict[str, Condition]:

@@ -18,9 +18,7 @@ from tqdm import tqdm
 
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
-from edgeconnect.evaluation.tables import write_json_lines
 from edgeconnect.io.images import list_images, read_rgb
-from edgeconnect.memory import keep_memory
 from edgeconnect.metrics.fid import (
     FEATURES,
     INCEPTION,
@@ -151,7 +149,8 @@ def _read(files: Sequence[Path], ahead: int = 64) -> Iterator[NDArray[np.uint8]]
             yield from pool.map(read_rgb, files[start : start + ahead])
 
 
-def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The distance between two sets, their N, and what the number depends on. Errors: unusable input."""
     inception = Inception(arguments.inception, arguments.device, arguments.precision, arguments.batch_size)
     for path in (arguments.truth, arguments.result):
         if path.suffix != ".npz":
@@ -171,39 +170,3 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "result": result_origin and asdict(result_origin),
         "versions": versions(),
     }
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m eval.fid", description=__doc__)
-    parser.add_argument("truth", type=Path, help="folder of pictures, or .npz statistics")
-    parser.add_argument("result", type=Path, help="folder of pictures, or .npz statistics")
-    parser.add_argument("--keep", type=Path, metavar="FILE.npz", help="where to keep TRUTH's statistics")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
-    parser.add_argument(
-        "--precision", choices=("float32", "bf16"), default="float32", help="bf16: approximate"
-    )
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the number and its origin here")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the distance with its N; exit code 1 and one sentence for inputs that cannot be used."""
-    arguments = _parser().parse_args(argv)
-    keep_memory()
-    try:
-        report = _measure(arguments)
-        if arguments.json:
-            write_json_lines(arguments.json, [report])
-    except InputError as error:
-        sys.exit(str(error))
-    approximate = " (bf16 features: approximate)" if arguments.precision == "bf16" else ""
-    truth_n, result_n = ("unknown" if n is None else n for n in report["n"])
-    print(f"FID {report['fid']:.4f}, N = {truth_n} and {result_n}{approximate}")
-    for remark in report["remarks"]:
-        print(f"note: {remark}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

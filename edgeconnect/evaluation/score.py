@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-
-from edgeconnect.cli.arguments import at_least
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.pairs import ABOUT, Row, entries, lpips_values, pictures, score_all
-from edgeconnect.evaluation.tables import Group, groups, markdown, write_json_lines
-from edgeconnect.memory import keep_memory
+from edgeconnect.evaluation.tables import Group, groups
 from edgeconnect.metrics.pixel import PROTOCOLS
 from edgeconnect.provenance import content_hash, file_hash, versions
 
@@ -88,56 +82,3 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     if equal := sum(row["psnr_db"] == float("inf") for row in rows):
         found.append(f"{equal} of {len(rows)} results equal the truth, so that the mean PSNR is infinite")
     return found
-
-
-def _show(summary: Row, table: Sequence[Group]) -> None:
-    print(f"protocol {summary['protocol']}: {summary['description']}")
-    print(f"N = {summary['n']}; mean [95 % interval]\n")
-    print(markdown(table))
-    if "fid" in summary:
-        print(f"\nFID {summary['fid']:.4f}, N = {summary['n']}")
-    for note in summary["notes"] + summary.get("fid_remarks", []):
-        print(f"note: {note}", file=sys.stderr)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m eval.score", description=__doc__)
-    parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="the true photos")
-    parser.add_argument("--result", type=Path, required=True, metavar="DIR", help="files of the same names")
-    parser.add_argument("--masks", type=Path, metavar="DIR", help="one a photo; a table by hole ratio")
-    parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white",
-                        help="what is a hole in the mask files (default: white)")  # fmt: skip
-    parser.add_argument(
-        "--edges", type=Path, metavar="DIR", help="predicted edge maps, white on black, to score"
-    )
-    parser.add_argument("--protocol", choices=tuple(PROTOCOLS), required=True)
-    parser.add_argument("--lpips", choices=("alex", "vgg", "squeeze"), help="add LPIPS on this trunk")
-    parser.add_argument("--lpips-trunk", type=Path, metavar="FILE", help="torchvision's weights of the trunk")
-    parser.add_argument("--fid", action="store_true", help="add FID")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
-    parser.add_argument("--device", default="auto", help="for LPIPS and FID")
-    parser.add_argument("--workers", type=at_least(1), default=os.cpu_count(), metavar="N")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write summary, groups and pictures as JSON lines"
-    )
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table; exit code 1 and one sentence for inputs that cannot be scored."""
-    arguments = _parser().parse_args(argv)
-    keep_memory()
-    cv2.setNumThreads(1)  # the pictures are the parallel work
-    try:
-        summary, table, rows = score(arguments)
-        if arguments.json:
-            lines = [{"kind": "summary", **summary}]
-            lines += [{"kind": "group", **asdict(group)} for group in table[1:]]
-            write_json_lines(arguments.json, lines + [{"kind": "picture", **row} for row in rows])
-    except InputError as error:
-        sys.exit(str(error))
-    _show(summary, table)
-
-
-if __name__ == "__main__":
-    main()

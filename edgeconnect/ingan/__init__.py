@@ -1,19 +1,16 @@
-"""One photo is enough: InGAN (Shocher et al., ICCV 2019), and holes filled from the photo's own patches."""
+"""The InGAN paper (Shocher et al., ICCV 2019): networks, losses, transforms, training, retargeting."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from edgeconnect.inpainters.single_image import InGAN
-
-__all__ = ["InGAN"]
+import warnings
+from importlib import import_module
+from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch and the networks only when they are asked for."""
+    """Names of version 0.1, for one more release."""
     if name == "InGAN":
-        from edgeconnect.inpainters.single_image import InGAN
-
-        return InGAN
+        where = "edgeconnect.inpainters.single_image"
+        warnings.warn(f"edgeconnect.ingan.InGAN is now {where}.InGAN", DeprecationWarning, stacklevel=2)
+        return import_module(where).InGAN
     raise AttributeError(f"module 'edgeconnect.ingan' has no attribute {name!r}")

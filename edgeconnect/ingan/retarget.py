@@ -13,7 +13,6 @@ from edgeconnect.device import choose_device, choose_dtype
 from edgeconnect.errors import InputError
 from edgeconnect.ingan.store import load_generator, load_photos, to_photo, to_tensor
 from edgeconnect.ingan.transforms import Transformation
-from edgeconnect.memory import keep_memory
 from edgeconnect.patches.redraw import redraw
 from edgeconnect.training.run_folder import Paths
 
@@ -51,7 +50,6 @@ class Retargeter:
     @classmethod
     def load(cls, run: Path, *, device: str = "auto", precision: Precision = "auto") -> Retargeter:
         """The generator of a run's last save; raises InputError where `run` holds none."""
-        keep_memory()
         generator, made = load_generator(Paths(run).weights)
         chosen = choose_device(device)
         photos = load_photos(run, int(made["photos"]))
@@ -61,7 +59,6 @@ class Retargeter:
     @classmethod
     def untrained(cls, photo: Picture, *, device: str = "auto") -> Retargeter:
         """Of a photo (H,W,3) uint8 alone, its patches and no generator."""
-        keep_memory()
         return cls(None, [photo], (0.0, math.inf), choose_device(device), torch.float32)
 
     def size(self, scale: tuple[float, float], photo: int = 0) -> tuple[int, int]:

@@ -15,7 +15,6 @@ from edgeconnect.ingan.store import load_photos, read_photos, save_generator, sa
 from edgeconnect.ingan.trainer import SingleTrainer
 from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.io.images import write_png
-from edgeconnect.memory import keep_memory
 from edgeconnect.models.checkpoint import load_state, save_state
 from edgeconnect.training import run_folder
 from edgeconnect.training.stopping import Outcome, stop_signals
@@ -48,7 +47,6 @@ def train(
     SIGTERM, SIGINT and `max_minutes` finish the current step, save and return. `say` gets sentences for the
     terminal, `on_step` a report after every step. Raises InputError and NonFiniteLossError.
     """
-    keep_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
     run = _Run(config, resume, say)

@@ -20,7 +20,6 @@ from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
 from edgeconnect.masks.shapes import feather
-from edgeconnect.memory import keep_memory
 from edgeconnect.models import weights
 
 if TYPE_CHECKING:
@@ -54,7 +53,6 @@ class EdgeConnect:
 
     def __init__(self, loaded: Weights, device: str = "auto", precision: Precision = "auto") -> None:
         """Take the networks of a weights file; see `load`."""
-        keep_memory()
         self.before_pass: Callable[[], None] = lambda: None
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)

@@ -20,7 +20,6 @@ from edgeconnect.errors import InputError
 from edgeconnect.inpainters.edgeconnect import EdgeConnect
 from edgeconnect.inpainters.refine import Example, Settings, hedged, refine
 from edgeconnect.masks.regions import Box, hole_groups
-from edgeconnect.memory import keep_memory
 from edgeconnect.patches.fill import patch_fill
 from edgeconnect.patches.matching import PATCH_PX, touching
 
@@ -77,7 +76,6 @@ class InGAN:
         device: str = "auto",
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
-        keep_memory()
         self.budget_seconds, self.iterations, self.start = budget_seconds, iterations, start
         self._safe, self.fade, self.seed = safe, fade, seed
         self.device, self.watch = choose_device(device), watch

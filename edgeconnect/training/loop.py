@@ -13,7 +13,6 @@ from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
 from edgeconnect.io.paths import photo_paths
 from edgeconnect.masks.sampler import MaskMix
-from edgeconnect.memory import keep_memory
 from edgeconnect.models.checkpoint import load_state, save_state, save_weights
 from edgeconnect.models.vgg import find_vgg19, load_features
 from edgeconnect.training import distributed, run_folder
@@ -47,7 +46,6 @@ def train(
     terminal, `on_step` a report after every step (step, images_per_s, loss terms), in the main process alone.
     Raises InputError for unusable input and NonFiniteLossError.
     """
-    keep_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
     device = choose_device(config.device)

@@ -14,7 +14,7 @@ from PIL import Image
 from small import made_up_batch
 
 from edgeconnect.cli import main
-from edgeconnect.cli.arguments import at_least
+from edgeconnect.cli.options import at_least
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
 from edgeconnect.io import images

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import write_photos, write_vgg19
+from small import run_verb, write_photos, write_vgg19
 
 from edgeconnect import EdgeConnect
 from edgeconnect.edges.canny import canny, to_gray
@@ -40,7 +40,7 @@ def found(photos: Path) -> list[Example]:
 def run(ablation: str, photos: Path, weights: Path, *more: Any) -> dict[str, list[dict[str, Any]]]:
     kept = photos.parent / f"{ablation}.jsonl"
     given = ["--photos", photos, "--weights", weights, "--size", SIDE_PX, "--device", "cpu", "--json", kept]
-    ablate.main([ablation, *map(str, [*given, *more])])
+    run_verb("ablate", ablation, *given, *more)
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
     return {
         kind: [x for x in lines if x["kind"] == kind] for kind in ("summary", "edges", "group", "picture")

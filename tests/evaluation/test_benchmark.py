@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from small import write_vgg19
+from small import run_verb, sentence_of, write_vgg19
 from torchvision import models
 
 from edgeconnect.evaluation import benchmark
@@ -34,18 +34,18 @@ def folders(tmp_path, rng):
     return tmp_path
 
 
-def run(folders, *more, inpainters="telea,ns"):
+def words(folders, *more, inpainters="telea,ns"):
     given = ["--photos", folders / "photos", "--masks", folders / "masks", "--out", folders / "out"]
-    given += ["--inpainters", inpainters, "--size", SIZE, *more]
-    benchmark.main([str(x) for x in given])
+    return ["benchmark", *given, "--inpainters", inpainters, "--size", SIZE, *more]
+
+
+def run(folders, *more, **options):
+    run_verb(*words(folders, *more, **options))
     return [json.loads(line) for line in (folders / "out" / "scores.jsonl").read_text().splitlines()]
 
 
 def sentence(folders, *more, **options):
-    with pytest.raises(SystemExit) as stopped:
-        run(folders, *more, **options)
-    assert isinstance(stopped.value.code, str)
-    return stopped.value.code
+    return sentence_of(*words(folders, *more, **options))
 
 
 def test_scores_are_those_of_the_files_that_are_kept(folders):
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_without_computing_anything_again(folders, monkeypa
 
 def test_another_inpainter_can_be_added_later(folders):
     first = run(folders, inpainters="telea")
-    assert run(folders, inpainters="telea,edgeconnect.inpainters.registry:navier_stokes")[:4] == first
+    assert run(folders, inpainters="telea,edgeconnect.inpainters.classical:navier_stokes")[:4] == first
     assert (folders / "out" / "results" / "edgeconnect.inpainters.classical_navier_stokes").is_dir()
     table = (folders / "out" / "results.md").read_text()
     assert re.search(r"\| telea +\| 4 ", table)
@@ -205,7 +205,7 @@ def test_without_a_folder_of_masks_strokes_are_drawn_by_the_seed(folders):
     assert all((a == b).all() for a, b in zip(masks, drawn(0), strict=True))
     assert not any((a == b).all() for a, b in zip(masks, drawn(1), strict=True))
     args = ["--photos", folders / "photos", "--out", folders / "o", "--inpainters", "ns", "--size", SIZE]
-    benchmark.main([str(x) for x in args])
+    run_verb("benchmark", *args)
     kept = sorted((folders / "o" / "inputs" / "masks").iterdir())
     assert len(kept) == 4 and ((read_raw(kept[0]) > 0) == masks[0]).all()
 

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from small import run_verb, sentence_of
 
 from edgeconnect.errors import InputError
-from edgeconnect.evaluation import fid as recipe
 from edgeconnect.io.images import read_rgb, write_png
 from edgeconnect.metrics.fid import InceptionFeatures, Statistics, frechet_distance
 
@@ -96,7 +96,7 @@ def sets(tmp_path, rng):
 def run(sets, weights, *more):
     out = sets / "fid.json"
     given = [sets / "truth", sets / "result", "--inception", weights, "--device", "cpu", "--json", out, *more]
-    recipe.main([str(x) for x in given])
+    run_verb("fid", *given)
     return json.loads(out.read_text())
 
 
@@ -133,7 +133,7 @@ def test_pytorch_fids_own_statistics_files_are_read(sets, made_up_inception):
         np.savez(sets / "theirs.npz", mu=kept["mu"], sigma=kept["sigma"])
         scale = np.trace(kept["sigma"])
     given = [sets / "theirs.npz", sets / "truth", "--inception", made_up_inception[0], "--device", "cpu"]
-    recipe.main([str(x) for x in [*given, "--json", sets / "fid.json"]])
+    run_verb("fid", *given, "--json", sets / "fid.json")
     report = json.loads((sets / "fid.json").read_text())
     assert report["fid"] == pytest.approx(0, abs=1e-6 * scale)
     assert report["n"] == [None, 3]
@@ -141,9 +141,7 @@ def test_pytorch_fids_own_statistics_files_are_read(sets, made_up_inception):
 
 def test_sets_that_make_no_fid_are_one_sentence(sets, made_up_inception):
     def sentence(*given):
-        with pytest.raises(SystemExit) as stopped:
-            recipe.main([str(x) for x in given])
-        return stopped.value.code
+        return sentence_of("fid", *given)
 
     (sets / "result" / "1.png").unlink()
     weights = ("--inception", made_up_inception[0])

@@ -11,9 +11,9 @@ import torch
 from skimage.color import rgb2gray
 from skimage.io import imread, imsave
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from small import run_verb, sentence_of
 from torchvision import models
 
-from edgeconnect.evaluation import score
 from edgeconnect.evaluation.tables import ratio_label, write_json_lines
 from edgeconnect.provenance import content_hash, file_hash
 
@@ -37,7 +37,7 @@ def folders(tmp_path, rng):
     return tmp_path
 
 
-def run(folders, *more, protocol="edgeconnect", masks=True):
+def words(folders, *more, protocol="edgeconnect", masks=True):
     out = folders / "scores.jsonl"
     given = [
         "--truth",
@@ -50,16 +50,18 @@ def run(folders, *more, protocol="edgeconnect", masks=True):
         out,
     ]
     given += ["--masks", folders / "masks"] if masks else []
-    score.main([str(x) for x in [*given, *more]])
+    return out, ["score", *given, *more]
+
+
+def run(folders, *more, **options):
+    out, given = words(folders, *more, **options)
+    run_verb(*given)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     return {kind: [x for x in lines if x["kind"] == kind] for kind in ("summary", "group", "picture")}
 
 
 def sentence(folders, *more, **options):
-    with pytest.raises(SystemExit) as stopped:
-        run(folders, *more, **options)
-    assert isinstance(stopped.value.code, str)  # printed to stderr; the exit code is then 1
-    return stopped.value.code
+    return sentence_of(*words(folders, *more, **options)[1])
 
 
 def test_scores_are_scikit_images_over_the_same_files(folders, capsys):

@@ -1,0 +1,53 @@
+"""Fill the holes of a photo or of a folder of photos; every known pixel stays identical."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeconnect.cli.options import (
+    add_mask_options,
+    add_model_options,
+    checked_masking,
+    load_model,
+    pixels,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.add_argument("photo", type=Path, metavar="PHOTO|DIR")
+    add_mask_options(parser)
+    parser.add_argument(
+        "--feather", type=pixels, default=0, metavar="PX", help="blend known pixels this near [0]"
+    )
+    structure = parser.add_mutually_exclusive_group()
+    structure.add_argument(
+        "--edges", type=Path, metavar="FILE|DIR", help="edge maps, used as given in the hole"
+    )
+    structure.add_argument(
+        "--edges-from", type=Path, metavar="FILE|DIR", help="other photos, whose edges fill the hole"
+    )
+    parser.add_argument(
+        "--edges-polarity", default="guess", choices=("guess", "white", "black"), help="the strokes [guess]"
+    )
+    parser.add_argument("--save-edges", metavar="PATH|DIR", help="also write the edge map(s) used")
+    parser.add_argument(
+        "--out", required=True, metavar="PATH|DIR", help="PNG unless named otherwise; a folder ends in /"
+    )
+    add_model_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan all jobs, load the model, fill one photo after another; the exit code."""
+    from edgeconnect.cli import filling
+    from edgeconnect.io.jobs import plan
+
+    masking = checked_masking(options)
+    paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
+    jobs = plan(options.photo, options.out, **paths)
+    model = load_model(options)
+    return filling.work_through(jobs, lambda job: filling.run(model, job, masking), options.out)
