@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_edges
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.edgeconnect import EdgeConnect, blend
@@ -52,8 +52,8 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
             edges = model.complete_edges(photo.rgb, repainted)
         result = model.inpaint(photo.rgb, repainted, edges)
     if options.feather_px:
-        result = blend(photo.rgb, result, mask, options.feather_px)
-        notes.append(f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended")
+        result, more = _blended(job, options, photo, result, mask)
+        notes += more
     if job.save_edges and edges is not None:
         notes += write_edges(job.save_edges, edges)
     return notes + _write(job, result, photo, mask)
@@ -62,8 +62,12 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
 def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
     """Fill one photo by any inpainter and write the result; returns what should be said about it."""
     photo, mask, notes = read(job, options)
+    repainted = shapes.dilate(mask, options.feather_px)
     with _naming(job.photo):
-        result = inpainter(photo.rgb, mask)
+        result = inpainter(photo.rgb, repainted)
+    if options.feather_px:
+        result, more = _blended(job, options, photo, result, mask)
+        notes += more
     return notes + _write(job, result, photo, mask)
 
 
@@ -96,6 +100,13 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
     return photo, shapes.dilate(mask, options.dilate_px), notes
 
 
+def _blended(
+    job: Job, options: MaskOptions, photo: images.Photo, result: Pixels, mask: Mask
+) -> tuple[Pixels, list[str]]:
+    note = f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended"
+    return blend(photo.rgb, result, mask, options.feather_px), [note]
+
+
 def _write(job: Job, result: Pixels, photo: images.Photo, hole: Mask) -> list[str]:
     shown = photo.without_eraser(hole)
     notes = [] if shown is photo else [f"{job.out}: the hole, transparent before, is opaque"]
@@ -113,8 +124,8 @@ def _given_edges(
         if job.edges:
             edges, notes = repair_edges(images.read_raw(job.edges), mask.shape, options.edges_polarity)
         else:
-            edges, notes = borrow_edges(images.read_rgb(source), mask.shape, model.sigma)
-            known = canny(to_gray(photo.rgb), model.sigma, known=~mask)
+            edges, notes = borrow_edges(images.read_rgb(source), mask.shape, model.detect_edges)
+            known = model.detect_edges(to_gray(photo.rgb), ~mask)
             edges = np.where(mask, edges, known).astype(np.float32)
     return edges, [f"{source}: {note}" for note in notes]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,14 @@ from edgeconnect.cli.options import (
     load_model,
     pixels,
 )
+from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from edgeconnect.cli.filling import MaskOptions
+    from edgeconnect.io.jobs import Job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--save-edges", metavar="PATH|DIR", help="also write the edge map(s) used")
     parser.add_argument(
+        "--inpainter",
+        default="edgeconnect",
+        metavar="NAME",
+        help="another one than the networks: telea, ns, biharmonic, patches, lama:FILE, module:callable, ... "
+        "[%(default)s]",
+    )
+    parser.add_argument(
         "--out", required=True, metavar="PATH|DIR", help="PNG unless named otherwise; a folder ends in /"
     )
     add_model_options(parser)
@@ -49,5 +62,23 @@ def run(options: argparse.Namespace) -> int:
     masking = checked_masking(options)
     paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
     jobs = plan(options.photo, options.out, **paths)
+    if options.inpainter != "edgeconnect":
+        return _by_another(options, jobs, masking)
     model = load_model(options)
     return filling.work_through(jobs, lambda job: filling.run(model, job, masking), options.out)
+
+
+def _by_another(options: argparse.Namespace, jobs: Sequence[Job], masking: MaskOptions) -> int:
+    """Fill by an inpainter that takes a photo and a mask and nothing else."""
+    from edgeconnect.cli import filling
+    from edgeconnect.inpainters import get
+    from edgeconnect.inpainters.base import fill
+
+    given = [name for name in ("edges", "edges_from", "save_edges", "weights") if getattr(options, name)]
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{flag} is for the networks, which --inpainter {options.inpainter} does not use")
+    inpainter = get(options.inpainter, options.device)
+    return filling.work_through(
+        jobs, lambda job: filling.fill(partial(fill, inpainter), job, masking), options.out
+    )

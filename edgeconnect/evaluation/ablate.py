@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.edges.canny import to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.conditions import (
     ABLATIONS,
@@ -104,7 +104,7 @@ def precision(options: argparse.Namespace, model: EdgeConnect, found: Sequence[E
     rows = []
     for x in tqdm(found, unit="photo", dynamic_ncols=True):
         row = asdict(x.case)
-        drawn, true = model.complete_edges(x.photo, x.mask), canny(to_gray(x.photo), model.sigma)
+        drawn, true = model.complete_edges(x.photo, x.mask), model.detect_edges(to_gray(x.photo))
         for name, tolerance_px in (("", 0), (f" within {options.tolerance_px:g} px", options.tolerance_px)):
             score = edge_precision_recall(drawn, true, x.mask, tolerance_px=tolerance_px)
             row |= {f"precision{name}": score.precision, f"recall{name}": score.recall, f"F1{name}": score.f1}

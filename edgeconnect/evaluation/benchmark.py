@@ -22,12 +22,13 @@ from edgeconnect.evaluation.measures import Measure
 from edgeconnect.evaluation.pairing import Case, cases, plan
 from edgeconnect.evaluation.report import write_report
 from edgeconnect.evaluation.tables import json_line, write_json_lines
-from edgeconnect.inpainters.base import Inpainter, ResultsFolder, fill
-from edgeconnect.inpainters.registry import Entrant, by_name
+from edgeconnect.inpainters.base import Method, ResultsFolder, fill
+from edgeconnect.inpainters.registry import find
 from edgeconnect.io.images import read_raw, read_rgb, write_png
 from edgeconnect.metrics.fid import INCEPTION, frechet_distance
 from edgeconnect.metrics.pixel import PROTOCOLS, score_pair
 from edgeconnect.provenance import versions
+from edgeconnect.types import Inpainter
 
 _KEPT_EVERY = 200  # scores: a killed run loses at most so many
 Row = dict[str, Any]
@@ -68,28 +69,28 @@ class Scores:
                 write_json_lines(self._path, self.rows)
 
 
-def run(entrant: Entrant, found: Sequence[Case], out: Path, scores: Scores) -> None:
+def run(method: Method, found: Sequence[Case], out: Path, scores: Scores) -> None:
     """Fill, time and score every case that is not yet scored; results go to `out`/results/NAME.
 
     Errors: earlier results of that name that something else made; whatever the inpainter cannot do.
     """
-    if scores.origins(entrant.name) - {entrant.origin}:
+    if scores.origins(method.name) - {method.origin}:
         raise InputError(
-            f"{out} holds the results of another {entrant.name}: name this one (KIND:NAME=FILE) or the --out"
+            f"{out} holds the results of another {method.name}: name this one (KIND:NAME=FILE) or the --out"
         )
-    waiting = [case for case in found if not scores.has(entrant.name, case.name)]
+    waiting = [case for case in found if not scores.has(method.name, case.name)]
     if not waiting:
         return
-    inpainter = entrant.load()
-    for case in tqdm(waiting, desc=entrant.name, unit="photo"):
+    inpainter = method.load()
+    for case in tqdm(waiting, desc=method.name, unit="photo"):
         try:
-            row = _one(entrant.name, inpainter, case, out)
+            row = _one(method.name, inpainter, case, out)
         except InputError as error:
-            raise InputError(f"{entrant.name}, {case.name}: {error}") from error
-        scores.add({"inpainter": entrant.name, "origin": entrant.origin, **row})
+            raise InputError(f"{method.name}, {case.name}: {error}") from error
+        scores.add({"inpainter": method.name, "origin": method.origin, **row})
 
 
-def _one(label: str, inpainter: Inpainter | ResultsFolder, case: Case, out: Path) -> Row:
+def _one(label: str, inpainter: Inpainter, case: Case, out: Path) -> Row:
     photo, mask = _inputs(case.name, out)
     cost: Row = {}
     if isinstance(inpainter, ResultsFolder):
@@ -144,7 +145,7 @@ def _parsed(line: str) -> Row | None:
 def benchmark(arguments: argparse.Namespace) -> Path:
     """Run what is missing and write the report: its path. Errors: unusable input."""
     out: Path = arguments.out
-    entrants = _entrants(arguments.inpainters, arguments.device)
+    methods = _methods(arguments.inpainters, arguments.device)
     # before anything runs: a missing weights file should not cost the time of everything else
     extra, inception = _extra(arguments), _inception(arguments)
     chosen = plan(
@@ -157,12 +158,12 @@ def benchmark(arguments: argparse.Namespace) -> Path:
     )
     found = cases(arguments.photos, arguments.masks, chosen, out)
     scores = Scores(out / "scores.jsonl")
-    for entrant in entrants:
-        run(entrant, found, out, scores)
+    for method in methods:
+        run(method, found, out, scores)
     for measure in extra:
         scores.complete(measure, out)
-    fid = _fid(out, [entrant.name for entrant in entrants], inception)
-    origin = {**asdict(chosen), "inpainters": {e.name: e.origin for e in entrants}, "versions": versions()}
+    fid = _fid(out, [method.name for method in methods], inception)
+    origin = {**asdict(chosen), "inpainters": {e.name: e.origin for e in methods}, "versions": versions()}
     origin |= {"measures": {measure.heading: measure.key for measure in extra}} if extra else {}
     origin |= {"inception_sha256": inception.hash} if inception else {}
     rows = [row for row in scores.rows if row["inpainter"] in fid]
@@ -192,10 +193,10 @@ def _fid(out: Path, names: Sequence[str], inception: Inception | None) -> dict[s
     return {name: frechet_distance(truth, statistics) for name, statistics in results.items()}
 
 
-def _entrants(specs: str, device: str) -> list[Entrant]:
+def _methods(specs: str, device: str) -> list[Method]:
     """The inpainters of a list, all looked for before the first one runs; their names become folders."""
-    found = [by_name(spec.strip(), device) for spec in specs.split(",") if spec.strip()]
-    named = {re.sub(r"[^\w.-]", "_", entrant.name): entrant for entrant in found}
+    found = [find(spec.strip(), device) for spec in specs.split(",") if spec.strip()]
+    named = {re.sub(r"[^\w.-]", "_", method.name): method for method in found}
     if not found or len(named) < len(found):
         raise InputError(f"expected inpainters of different names (KIND:NAME=FILE), got {specs!r}")
-    return [replace(entrant, name=name) for name, entrant in named.items()]
+    return [replace(method, name=name) for name, method in named.items()]

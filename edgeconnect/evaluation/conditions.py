@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.gains import shuffled_lines
@@ -109,7 +109,7 @@ def _completed(model: EdgeConnect, x: Example) -> Given:
 
 
 def _true(model: EdgeConnect, x: Example) -> Given:
-    return Given(canny(to_gray(x.photo), model.sigma))
+    return Given(model.detect_edges(to_gray(x.photo)))
 
 
 def _canny_everywhere(model: EdgeConnect, x: Example) -> Given:

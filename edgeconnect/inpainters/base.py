@@ -1,4 +1,4 @@
-"""What an inpainter is: `(photo, mask) -> photo`, and how one is called fairly."""
+"""What an inpainter is and how it is called: the same for the networks, classical ones and anyone's own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeconnect.errors import InputError
+from edgeconnect.io.encoders import to_8bit
 from edgeconnect.io.images import list_images, read_rgb
+from edgeconnect.types import Image, Inpainter, Mask, Rgb
 
-Rgb = NDArray[np.uint8]
 
-Mask = NDArray[np.bool_]
+@dataclass(frozen=True)
+class Method:
+    """An inpainter that was found but not loaded.
 
-Inpainter = Callable[[Rgb, Mask], Rgb]
+    name: what to call it; a folder and a line of a table are named so.
+    origin: a hash or a version, which changes when its results might.
+    load: makes it ready, which may take seconds.
+    """
+
+    name: str
+    origin: str
+    load: Callable[[], Inpainter]
 
 
 @dataclass(frozen=True)
@@ -39,20 +49,26 @@ class ResultsFolder:
             raise InputError(f"expected a result named {name}, got none among {len(self.files)} files")
         return read_rgb(self.files[name])
 
+    def __call__(self, photo: Rgb, mask: Mask) -> Rgb:
+        """Finished results go by name: an InputError for those who only have a photo."""
+        raise InputError("folder: holds finished results, which the benchmark finds by name; nothing to call")
 
-def fill(inpainter: Inpainter, photo: Rgb, mask: Mask) -> Rgb:
+
+def fill(inpainter: Inpainter, photo: Image, mask: Mask) -> Image:
     """The hole filled by an inpainter that is not shown what is in it; known pixels as they were.
 
-    Errors: an inpainter that returns anything but the photo's shape in uint8.
+    photo: (H,W,3); of 16 bits the inpainter sees the upper 8, and the hole is filled with 8 bits scaled up.
+    mask: (H,W), True = hole.
+    Raises InputError where the inpainter returns anything but the photo's shape in uint8.
     """
-    shown = photo.copy()
+    shown = to_8bit(photo).copy()
     shown[mask] = 255
     filled = inpainter(shown, mask.copy())
     if not isinstance(filled, np.ndarray) or filled.shape != photo.shape or filled.dtype != np.uint8:
         got = f"{filled.shape} {filled.dtype}" if isinstance(filled, np.ndarray) else type(filled).__name__
         raise InputError(f"expected {photo.shape} uint8 from the inpainter, got {got}")
     result = photo.copy()
-    result[mask] = filled[mask]
+    result[mask] = filled[mask].astype(photo.dtype) * (257 if photo.dtype == np.uint16 else 1)
     return result
 
 

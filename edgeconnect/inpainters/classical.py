@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from skimage.restoration import inpaint_biharmonic
 
-from edgeconnect.inpainters.base import Mask, Rgb, as_rgb
+from edgeconnect.inpainters.base import as_rgb
+from edgeconnect.types import Mask, Rgb
 
 _CLASSICAL_RADIUS_PX = 3
 

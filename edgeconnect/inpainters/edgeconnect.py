@@ -16,7 +16,8 @@ from skimage.morphology import thin
 from torch.nn import functional as F
 
 from edgeconnect.device import Precision, choose_device, choose_dtype
-from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.edges import detectors
+from edgeconnect.edges.canny import to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
 from edgeconnect.masks.shapes import feather
@@ -56,7 +57,7 @@ class EdgeConnect:
         self.before_pass: Callable[[], None] = lambda: None
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
-        self.sigma = loaded.sigma
+        self.sigma, self.detector = loaded.sigma, loaded.detector
         self.provenance = loaded.provenance
         layout = torch.channels_last
         self._networks: dict[str, torch.nn.Module] = {
@@ -87,6 +88,14 @@ class EdgeConnect:
         """G2; raises InputError where the weights file has none."""
         return cast("InpaintGenerator", self._network("inpaint_generator", self._networks))
 
+    def detect_edges(self, gray: NDArray[np.floating], known: Mask | None = None) -> Mask:
+        """Lines by the detector and sigma that the weights were trained with.
+
+        gray (H,W) in [0,1]; known (H,W) bool, False where pixels are missing -> (H,W) bool. Raises InputError
+        where the weights were trained on edge maps from files: Canny's would be other lines.
+        """
+        return detectors.get(self.detector)(gray, self.sigma, known)
+
     def complete_edges(self, photo: Pixels, mask: Mask) -> Picture:
         """The photo's Canny edges with those in the hole completed by G1.
 
@@ -94,7 +103,7 @@ class EdgeConnect:
         outside the hole. Raises InputError for other shapes or types and where nothing is known.
         """
         _check(photo, mask)
-        return np.where(mask, self._lines(photo, mask), canny(to_gray(photo), self.sigma, known=~mask))
+        return np.where(mask, self._lines(photo, mask), self.detect_edges(to_gray(photo), ~mask))
 
     def inpaint(
         self,
@@ -177,7 +186,7 @@ class EdgeConnect:
         return np.where(mask, lines, known)
 
     def _known_edges(self, photo: Picture, mask: Mask) -> Picture:
-        return canny(_gray(photo), self.sigma, known=~mask).astype(np.float32)
+        return self.detect_edges(_gray(photo), ~mask).astype(np.float32)
 
     def _new_edges(self, photo: Picture, mask: Mask, known: Picture) -> Picture:
         """C_pred (h,w), cell by cell where the window is large."""

@@ -10,7 +10,8 @@ import torch
 
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.base import Mask, Rgb, as_rgb
+from edgeconnect.inpainters.base import as_rgb
+from edgeconnect.types import Mask, Rgb
 
 _LAMA_MULTIPLE_PX = 8
 

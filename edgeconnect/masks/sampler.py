@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from edgeconnect.errors import InputError
 from edgeconnect.io import images
 from edgeconnect.io.paths import PathList
-from edgeconnect.masks import repair, shapes, strokes
+from edgeconnect.masks import repair, shapes
+from edgeconnect.masks.kinds import KINDS
 from edgeconnect.masks.repair import Polarity
+from edgeconnect.types import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,6 @@ Source = Callable[[Generator, int, int], NDArray[np.bool_]]
 """(rng, height, width) -> mask (H,W), True = hole."""
 
 _NOTED = 16  # files that a note looks at
-KINDS = ("square", "half", "centre", "boxes", "strokes")
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,8 @@ class MaskFiles:
 
 
 def _source(kind: str, ratio: tuple[float, float], polarity: Polarity) -> Source:
-    drawn: dict[str, Source] = {
-        "square": shapes.square,
-        "half": shapes.half,
-        "centre": _centre,
-        "boxes": partial(shapes.random_boxes, ratio=ratio),
-        "strokes": partial(strokes.strokes, ratio=ratio),
-    }
-    if kind in drawn:
-        return drawn[kind]
+    if kind in KINDS:
+        return partial(_drawn, kind, ratio)
     if not Path(kind).is_dir():
         raise InputError(f"masks: expected {', '.join(KINDS)} or a folder of mask files, got {kind!r}")
     files = PathList.from_folder(Path(kind))
@@ -98,5 +92,5 @@ def _source(kind: str, ratio: tuple[float, float], polarity: Polarity) -> Source
     return MaskFiles(files, polarity)
 
 
-def _centre(rng: Generator, height: int, width: int) -> NDArray[np.bool_]:
-    return shapes.centre(height, width)
+def _drawn(kind: str, ratio: tuple[float, float], rng: Generator, height: int, width: int) -> Mask:
+    return KINDS[kind](rng, height, width, ratio)

@@ -29,11 +29,16 @@ NETWORKS = ("edge_generator", "inpaint_generator", "edge_discriminator", "inpain
 
 @dataclass
 class Weights:
-    """The contents of a weights file: networks by name (see NETWORKS), Canny's sigma and the source."""
+    """The contents of a weights file.
+
+    networks: by name (see NETWORKS). sigma (px), detector: what drew the edges they were trained on (see
+    `edges.detectors`). provenance: how each was made.
+    """
 
     networks: dict[str, nn.Module]
     sigma: float = 2.0
     provenance: dict[str, Any] = field(default_factory=dict)
+    detector: str = "canny"
 
 
 def build_network(name: str, *, spectral: bool = True, **config: Any) -> nn.Module:
@@ -51,7 +56,7 @@ def build_network(name: str, *, spectral: bool = True, **config: Any) -> nn.Modu
 def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
     """Write networks as they compute (spectral norms folded in) to one safetensors file, atomically.
 
-    Metadata: format, each network's config, sigma and provenance. `half` stores float16.
+    Metadata: format, each network's config, sigma, detector and provenance. `half` stores float16.
     """
     dtype = torch.float16 if half else torch.float32
     tensors = {
@@ -63,6 +68,7 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
         "format": FORMAT,
         "networks": json.dumps({name: network.config for name, network in weights.networks.items()}),
         "sigma": str(weights.sigma),
+        "detector": weights.detector,
         "provenance": json.dumps(weights.provenance),
     }
     write_atomically(path, save(tensors, metadata))
@@ -94,7 +100,8 @@ def load_weights(path: Path) -> Weights:
         )
     configs: dict[str, dict[str, Any]] = json.loads(metadata["networks"])
     networks = {name: _rebuild(path, name, config, tensors) for name, config in configs.items()}
-    return Weights(networks, float(metadata["sigma"]), json.loads(metadata.get("provenance", "{}")))
+    provenance = json.loads(metadata.get("provenance", "{}"))
+    return Weights(networks, float(metadata["sigma"]), provenance, metadata.get("detector", "canny"))
 
 
 def _rebuild(path: Path, name: str, config: dict[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:

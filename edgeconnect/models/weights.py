@@ -51,7 +51,7 @@ def gather(sources: Sequence[Path]) -> Weights:
     """The networks of all `sources` together: folders of released .pth files, weights files, runs.
 
     Of a network in two of them the one is taken whose training is recorded: the other is what a run used
-    as it was. Raises InputError where both or neither are, and where their Canny sigmas differ.
+    as it was. Raises InputError where both or neither are, and where their edge detectors or sigmas differ.
     """
     merged: Weights | None = None
     for source in sources:
@@ -64,11 +64,13 @@ def gather(sources: Sequence[Path]) -> Weights:
             if (name in merged.provenance) == (name in part.provenance):
                 raise InputError(f"{source}: a second {name.replace('_', ' ')}; expected each network once")
             del (part if name in merged.provenance else merged).networks[name]
-        if merged.sigma != part.sigma:
+        if (merged.detector, merged.sigma) != (part.detector, part.sigma):
             raise InputError(
-                f"{source}: edges of another sigma ({part.sigma}); expected all trained on the same edges"
+                f"{source}: edges of another detector or sigma ({part.detector}, {part.sigma}); expected all "
+                f"trained on the same edges ({merged.detector}, {merged.sigma})"
             )
-        merged = Weights(merged.networks | part.networks, part.sigma, merged.provenance | part.provenance)
+        provenance = merged.provenance | part.provenance
+        merged = Weights(merged.networks | part.networks, part.sigma, provenance, part.detector)
     if merged is None:
         raise InputError("expected a folder of released .pth files, weights files or runs, got none")
     return merged

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from edgeconnect.edges.detectors import DETECTORS
 from edgeconnect.errors import InputError
+from edgeconnect.masks.kinds import KINDS
 
 Stage = Literal["edge", "inpaint", "joint"]
 Config = TypeVar("Config", bound=BaseModel)
@@ -80,7 +82,7 @@ class TrainConfig(BaseModel):
 
     masks: Strings = Field(
         ("square",),
-        description="square, half, centre, boxes, strokes, folders of masks; drawn evenly (paper: square)",
+        description=f"{', '.join(KINDS)}, folders of masks; drawn evenly (paper: square)",
     )
     mask_polarity: Literal["white", "black", "alpha"] = Field(
         "white", description="what the hole is in mask files: white, black or alpha (where it is transparent)"
@@ -89,8 +91,11 @@ class TrainConfig(BaseModel):
         (0.0, 0.6), description="a,b: hole ratio of boxes and strokes (paper's tables: 0 to 0.6)"
     )
     sigma: float = Field(2.0, ge=0, description="Canny's sigma in px (paper: about 2 is best)")
+    detector: str = Field(
+        "canny", description=f"edge detector: {', '.join(DETECTORS)} (paper: canny); kept with the weights"
+    )
     edges_folder: Path | None = Field(
-        None, description="another detector's edge maps, by stem, instead of Canny's"
+        None, description="edge maps as files, by stem, instead of a detector's"
     )
     edges: Annotated[Literal["true", "predicted", "mixed"], BeforeValidator(_word)] = Field(
         "true",
@@ -172,6 +177,8 @@ class TrainConfig(BaseModel):
             if pair is not None and pair[0] > pair[1]
         ]
         faults += beta_faults(self.betas)
+        if self.detector not in DETECTORS:
+            faults.append(f"detector: expected one of {', '.join(DETECTORS)}, got {self.detector}")
         if self.edges == "mixed" and self.batch_size % 2:
             faults.append(f"batch_size: expected an even one with edges mixed, got {self.batch_size}")
         if not all(0 <= ratio <= 1 for ratio in self.hole_ratio):

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.edges import detectors
+from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
 from edgeconnect.io import images
@@ -61,6 +62,7 @@ class TrainingPhotos(Dataset[Batch]):
         masks: MaskMix,
         short_side: tuple[int, int] | None = None,
         sigma: float = 2.0,
+        detector: str = "canny",
         edges_folder: Path | None = None,
         seed: int = 0,
         flip: bool = True,
@@ -77,7 +79,8 @@ class TrainingPhotos(Dataset[Batch]):
         if not len(self.paths):
             raise InputError(f"none of {len(paths)} photos can be read; the first: {self.skipped[0]}")
         self.size, self.short_side, self.seed, self.flip = size, (low, high), seed, flip
-        self.masks, self.sigma, self.edges_folder = masks, sigma, edges_folder
+        self.masks, self.edges_folder = masks, edges_folder
+        self.sigma, self.detector = sigma, detector
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -91,7 +94,7 @@ class TrainingPhotos(Dataset[Batch]):
         window = (slice(top, top + self.size), slice(left, left + self.size))
         mirror = slice(None, None, -1 if self.flip and rng.integers(2) else 1)
         photo, edge = photo[window][:, mirror], None if edge is None else edge[window][:, mirror]
-        return _item(photo, edge, self.masks.draw(rng, self.size, self.size), self.sigma)
+        return _item(photo, edge, self.masks.draw(rng, self.size, self.size), self.sigma, self.detector)
 
     def __getitems__(self, places: list[Place]) -> list[Batch] | InputError:
         """What the DataLoader calls: an error travels as a value, else torch puts a traceback around it."""
@@ -173,6 +176,7 @@ def validation_items(
     count: int = 32,
     *,
     sigma: float = 2.0,
+    detector: str = "canny",
     edges_folder: Path | None = None,
 ) -> list[Batch]:
     """`count` photos (all, if there are fewer), centre crops with a fixed hole each: (C,S,S) items."""
@@ -183,7 +187,7 @@ def validation_items(
         top, left = ((length - size) // 2 for length in photo.shape[:2])
         window = (slice(top, top + size), slice(left, left + size))
         mask = masks.draw(np.random.default_rng((seed, number, 3)), size, size)
-        items.append(_item(photo[window], None if edge is None else edge[window], mask, sigma))
+        items.append(_item(photo[window], None if edge is None else edge[window], mask, sigma, detector))
     return items
 
 
@@ -231,11 +235,11 @@ def _read_edges(path: Path, size: tuple[int, int]) -> Edge:
         raise InputError(f"{path}: {error}") from error
 
 
-def _item(photo: Rgb, edge: Edge | None, mask: Mask, sigma: float) -> Batch:
-    """Arrays of one photo as a Batch without the batch dimension; edges by Canny on all pixels, if None."""
+def _item(photo: Rgb, edge: Edge | None, mask: Mask, sigma: float, detector: str) -> Batch:
+    """Arrays of one photo as a Batch without the batch dimension; edges None: of all pixels."""
     photo = np.array(photo, order="C")  # the reader's pixels may be read-only, which torch does not take
     gray = to_gray(photo)
-    lines = canny(gray, sigma) if edge is None else edge
+    lines = detectors.get(detector)(gray, sigma, None) if edge is None else edge
     pixels = torch.from_numpy(photo).permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format)
     return Batch(pixels.div_(255), _plane(gray), _plane(lines), _plane(mask))
 

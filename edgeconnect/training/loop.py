@@ -187,6 +187,7 @@ def _training_photos(config: TrainConfig) -> TrainingPhotos:
         masks=_mask_mix(config),
         short_side=config.short_side,
         sigma=config.sigma,
+        detector=config.detector,
         edges_folder=config.edges_folder,
         seed=config.seed,
         flip=config.flip,
@@ -200,7 +201,14 @@ def _validation_items(config: TrainConfig) -> list[Batch]:
     folder = None if config.val_photos else config.edges_folder
     paths = photo_paths(config.val_photos or config.photos)
     return validation_items(
-        paths, config.size, _mask_mix(config), 0, config.val_count, sigma=config.sigma, edges_folder=folder
+        paths,
+        config.size,
+        _mask_mix(config),
+        0,
+        config.val_count,
+        sigma=config.sigma,
+        detector=config.detector,
+        edges_folder=folder,
     )
 
 

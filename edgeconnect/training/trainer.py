@@ -8,6 +8,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from edgeconnect.device import choose_dtype, compile_network
+from edgeconnect.edges import detectors
 from edgeconnect.errors import InputError
 from edgeconnect.models.checkpoint import Weights, build_network
 from edgeconnect.training.distributed import Ranks, parallel
@@ -144,7 +145,8 @@ class Trainer:
             "size": c.size,
             "seed": c.seed,
         }
-        return Weights(generators, c.sigma, dict.fromkeys(averaged, made))
+        detector = detectors.FILES if c.edges_folder else c.detector
+        return Weights(generators, c.sigma, dict.fromkeys(averaged, made), detector)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from this step, as plain containers of tensors."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgeconnect.edges.maps import Polarity
+    from edgeconnect.inpainters.edgeconnect import EdgeConnect
     from edgeconnect.io.images import Photo
     from edgeconnect.web.fields import Fields
     from edgeconnect.web.models import Models
@@ -115,12 +116,12 @@ def given_edges(fields: Fields, task: Task) -> NDArray[np.float32] | None:
     return lines
 
 
-def borrowed_edges(fields: Fields, task: Task, sigma: float) -> NDArray[np.float32] | None:
+def borrowed_edges(fields: Fields, task: Task, model: EdgeConnect) -> NDArray[np.float32] | None:
     """Another photo's lines at the photo's size; None where none was sent."""
     if not fields.has("edges_from"):
         return None
     other = fields.picture("edges_from", images.read_rgb)
-    lines, notes = maps.borrow_edges(other, task.mask.shape, sigma)
+    lines, notes = maps.borrow_edges(other, task.mask.shape, model.detect_edges)
     task.notes.extend(f"edges_from: {note}" for note in notes)
     return lines
 

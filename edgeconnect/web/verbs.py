@@ -60,7 +60,7 @@ def edges(desk: Desk, fields: Fields) -> Response:
     window, box = asked_boxes(task, fields)
     mask = task.mask[window.slices]
     lines = model.complete_edges(task.photo.rgb[window.slices], mask)
-    if (borrowed := borrowed_edges(fields, task, model.sigma)) is not None:
+    if (borrowed := borrowed_edges(fields, task, model)) is not None:
         lines = np.where(mask, borrowed[window.slices], lines)
     pixels = np.rint(lines[box.inside(window).slices] * 255).astype(np.uint8)
     return _png(_encode(pixels), box, task)
@@ -117,7 +117,7 @@ def filled(desk: Desk, fields: Fields, task: Task) -> Pixels:
     """The photo filled by a pair of networks, with the form's edges where it has some."""
     model = desk.models.get(fields.text("weights"))
     given = given_edges(fields, task)
-    given = borrowed_edges(fields, task, model.sigma) if given is None else given
+    given = borrowed_edges(fields, task, model) if given is None else given
     inner = task.window.slices
     part = model.inpaint(task.photo.rgb[inner], task.mask[inner], None if given is None else given[inner])
     result = task.photo.rgb.copy()

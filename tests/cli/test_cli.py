@@ -343,3 +343,21 @@ def test_an_address_that_cannot_be_had_is_said_before_it_is_shown(
         assert _run("serve", "--weights", weights_file, "--port", port) == 1
     said = capsys.readouterr()
     assert not said.out and f"127.0.0.1:{port}: expected a free address" in said.err
+
+
+@pytest.mark.parametrize("name", ["telea", "ns", "edgeconnect.inpainters.classical:telea"])
+def test_any_inpainter_fills_files(folder: Path, name: str) -> None:
+    arguments = (folder / "photos/a.png", "--mask", folder / "masks/a.png", "--out", folder / "out.png")
+    assert _run("inpaint", *arguments, "--inpainter", name) == 0
+    mask, before, after = _hole_and_rest(folder, "a", folder / "out.png")
+    np.testing.assert_array_equal(after[~mask], before[~mask])
+    assert (after[mask] != before[mask]).any()
+
+
+def test_what_only_networks_understand_is_refused_with_another_inpainter(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (folder / "photos/a.png", "--box", "2,2,9,9", "--out", folder / "out.png")
+    assert _run("inpaint", *arguments, "--inpainter", "telea", "--save-edges", folder / "e.png") == 1
+    assert "--save-edges is for the networks" in capsys.readouterr().err
+    assert not (folder / "out.png").exists()

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters import registry
+from edgeconnect.inpainters import edgeconnect, get
 from edgeconnect.inpainters.base import ResultsFolder, fill
 from edgeconnect.inpainters.classical import telea
-from edgeconnect.inpainters.registry import by_name
+from edgeconnect.inpainters.registry import find
 from edgeconnect.io.images import write_png
 from edgeconnect.provenance import file_hash
 
@@ -42,9 +42,9 @@ class MeanFill(torch.nn.Module):
 
 @pytest.mark.parametrize("name", ["telea", "ns", "biharmonic"])
 def test_classical_inpainters_continue_an_even_slope(name, photo, mask):
-    entrant = by_name(name)
-    result = fill(entrant.load(), photo, mask)
-    assert entrant.name == name
+    method = find(name)
+    result = fill(method.load(), photo, mask)
+    assert method.name == name
     np.testing.assert_array_equal(result[~mask], photo[~mask])
     error = np.abs(result.astype(int) - photo)[mask]
     assert error.mean() < 8
@@ -56,15 +56,15 @@ def test_lama_is_any_torchscript_file_of_its_signature(photo, mask, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         torch.jit.script(MeanFill()).save(str(tmp_path / "lama.pt"))
-    entrant = by_name(f"lama:big={tmp_path / 'lama.pt'}", device="cpu")
-    result = fill(entrant.load(), photo, mask)
-    assert (entrant.name, entrant.origin) == ("big", file_hash(tmp_path / "lama.pt"))
+    method = find(f"lama:big={tmp_path / 'lama.pt'}", device="cpu")
+    result = fill(method.load(), photo, mask)
+    assert (method.name, method.origin) == ("big", file_hash(tmp_path / "lama.pt"))
     padded = np.pad(photo, ((0, 0), (0, 6), (0, 0)), mode="symmetric")
     known = np.pad(~mask, ((0, 0), (0, 6)), mode="symmetric")
     np.testing.assert_allclose(result[mask][0], padded[known].mean(axis=0), atol=0.51)
     (tmp_path / "text.pt").write_text("no TorchScript")
     with pytest.raises(InputError, match="expected a TorchScript file"):
-        by_name(f"lama:{tmp_path / 'text.pt'}", device="cpu").load()
+        find(f"lama:{tmp_path / 'text.pt'}", device="cpu").load()
 
 
 def test_no_inpainter_sees_what_is_in_the_hole_or_changes_what_is_known(photo, mask):
@@ -88,24 +88,24 @@ def test_an_inpainter_that_returns_something_else_is_told(wrong, photo, mask):
         fill(wrong, photo, mask)
 
 
-def test_another_tools_results_are_found_by_name(photo, tmp_path):
+def test_another_tools_results_are_found_find(photo, tmp_path):
     (tmp_path / "sub").mkdir()
     write_png(tmp_path / "sub" / "a.png", photo)
-    entrant = by_name(f"folder:theirs={tmp_path}")
-    results = entrant.load()
-    assert entrant.name == "theirs"
+    method = find(f"folder:theirs={tmp_path}")
+    results = method.load()
+    assert method.name == "theirs"
     assert isinstance(results, ResultsFolder)
     np.testing.assert_array_equal(results.picture("sub/a"), photo)
     with pytest.raises(InputError, match="expected a result named b, got none among 1 files"):
         results.picture("b")
     write_png(tmp_path / "sub" / "a.png", photo // 2)
-    assert by_name(f"folder:theirs={tmp_path}").origin != entrant.origin
+    assert find(f"folder:theirs={tmp_path}").origin != method.origin
 
 
 def test_anything_on_pythons_path_is_an_inpainter(photo, mask):
-    entrant = by_name("edgeconnect.inpainters.registry:telea")
-    assert entrant.name == "edgeconnect.inpainters.registry:telea"
-    np.testing.assert_array_equal(fill(entrant.load(), photo, mask), fill(telea, photo, mask))
+    method = find("edgeconnect.inpainters.classical:telea")
+    assert method.name == "edgeconnect.inpainters.classical:telea"
+    np.testing.assert_array_equal(fill(method.load(), photo, mask), fill(telea, photo, mask))
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_anything_on_pythons_path_is_an_inpainter(photo, mask):
     [
         ("magic", "expected an inpainter .*telea.*got 'magic'"),
         ("no_such_module:fill", "No module named"),
-        ("edgeconnect.inpainters.registry:fly", "no attribute 'fly'"),
-        ("edgeconnect.inpainters.registry:__name__", "expected a callable .*got str"),
+        ("edgeconnect.inpainters.classical:fly", "no attribute 'fly'"),
+        ("edgeconnect.inpainters.classical:__name__", "expected a callable .*got str"),
         ("folder:x=/no/such/folder", "expected a folder"),
         ("lama:/no/such/file.pt", "expected a file, got nothing"),
         ("edgeconnect:/no/such/file", "no such weights"),
@@ -122,7 +122,7 @@ def test_anything_on_pythons_path_is_an_inpainter(photo, mask):
 )
 def test_an_inpainter_that_does_not_exist_is_one_sentence(spec, message):
     with pytest.raises(InputError, match=message):
-        by_name(spec)
+        find(spec)
 
 
 def test_edgeconnect_is_the_same_behind_the_call(photo, mask, tmp_path, monkeypatch):
@@ -136,8 +136,23 @@ def test_edgeconnect_is_the_same_behind_the_call(photo, mask, tmp_path, monkeypa
             return np.full_like(photo, 1 if edges is None else 2 + edges.any())
 
     (tmp_path / "w.safetensors").touch()
-    monkeypatch.setattr(registry, "EdgeConnect", Recorder)
+    monkeypatch.setattr(edgeconnect, "EdgeConnect", Recorder)
     for kind, value in (("edgeconnect", 1), ("edgeconnect-without-edges", 2)):
-        entrant = by_name(f"{kind}:{tmp_path / 'w.safetensors'}", "cpu")
-        assert entrant.name == kind
-        assert (fill(entrant.load(), photo, mask)[mask] == value).all()
+        method = find(f"{kind}:{tmp_path / 'w.safetensors'}", "cpu")
+        assert method.name == kind
+        assert (fill(method.load(), photo, mask)[mask] == value).all()
+
+
+def test_a_photo_of_16_bits_keeps_them_and_its_hole_is_filled_with_8(photo, mask):
+    deep = photo.astype(np.uint16) * 257 + 3
+    deep[photo > 250] = 65535
+    result = fill(get("telea"), deep, mask)
+    assert result.dtype == np.uint16
+    np.testing.assert_array_equal(result[~mask], deep[~mask])
+    assert (result[mask] % 257 == 0).all()
+
+
+def test_finished_results_cannot_be_called(photo, mask, tmp_path):
+    write_png(tmp_path / "a.png", photo)
+    with pytest.raises(InputError, match="the benchmark finds by name"):
+        fill(get(f"folder:{tmp_path}"), photo, mask)

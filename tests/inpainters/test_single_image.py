@@ -11,7 +11,7 @@ from edgeconnect.cli import main
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.base import fill
 from edgeconnect.inpainters.refine import Example, Refinement, Settings, hedged, patch_measures, refine
-from edgeconnect.inpainters.registry import by_name
+from edgeconnect.inpainters.registry import find
 from edgeconnect.inpainters.single_image import InGAN, Progress, parse_seconds
 from edgeconnect.io.images import read_rgb, write_png
 
@@ -299,8 +299,8 @@ def test_wrong_commands_end_in_one_sentence(photo, tmp_path, monkeypatch, capsys
     ("spec", "name"), [("patches", "patches"), ("ingan:20s", "ingan"), ("ingan:short=20s", "short")]
 )
 def test_the_benchmark_knows_the_single_image_inpainters(spec, name, photo, mask):
-    entrant = by_name(spec)
-    assert entrant.name == name
+    method = find(spec)
+    assert method.name == name
     if spec == "patches":
-        result = fill(entrant.load(), photo, mask)
+        result = fill(method.load(), photo, mask)
         np.testing.assert_array_equal(result[~mask], photo[~mask])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgeconnect.errors import InputError
-from edgeconnect.masks.sampler import KINDS, MaskMix
+from edgeconnect.masks.kinds import KINDS
+from edgeconnect.masks.sampler import MaskMix
 
 
 def save_mask(path: Path, mask: np.ndarray) -> Path:

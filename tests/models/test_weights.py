@@ -74,7 +74,9 @@ def test_sources_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     other = saved(tmp_path / "c.safetensors", "inpaint_generator", sigma=1.0)
     with pytest.raises(InputError, match=r"b\.safetensors: a second edge generator"):
         weights.gather([first, again])
-    with pytest.raises(InputError, match=r"c\.safetensors: edges of another sigma \(1\.0\)"):
+    with pytest.raises(
+        InputError, match=r"c\.safetensors: edges of another detector or sigma \(canny, 1\.0\)"
+    ):
         weights.gather([first, other])
     with pytest.raises(InputError, match="got none"):
         weights.gather([])
