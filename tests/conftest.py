@@ -58,7 +58,7 @@ def model(weights_file: Path) -> EdgeConnect:
 @pytest.fixture(scope="session")
 def made_up_inception(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, torch.nn.Module]:
     """A file as pytorch-fid's Inception, with seeded weights; and pytorch-fid's own network with them."""
-    from eval.contenders import pytorch_fid_network, write_inception
+    from eval.methods import pytorch_fid_network, write_inception
 
     path = tmp_path_factory.mktemp("weights") / "inception.pth"
     write_inception(path)

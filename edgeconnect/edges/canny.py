@@ -14,12 +14,8 @@ try:
     # Private, yet the one piece that must not be rewritten: its comparisons decide which pixels are lines.
     # Its name and arguments have been the same since scikit-image 0.19.
     from skimage.feature._canny_cy import _nonmaximum_suppression_bilinear
-except ImportError as error:
-    raise ImportError(
-        "edgeconnect.edges.canny needs scikit-image's compiled non-maximum suppression "
-        "(skimage.feature._canny_cy._nonmaximum_suppression_bilinear), which this release does not have; "
-        "scikit-image 0.25 and 0.26 do"
-    ) from error
+except ImportError:  # a release without it: its public Canny gives the same lines, more slowly
+    _nonmaximum_suppression_bilinear = None
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +50,8 @@ def canny(
     if high < low:
         raise ValueError(f"low_threshold must not exceed high_threshold, got {low} and {high}")
     image = _as_float64(gray, known)
-    if 0 <= sigma <= 1e-15:  # SciPy's bound for no blur at all; 8-bit gradients then tie often
+    # SciPy's bound for no blur at all; 8-bit gradients then tie often
+    if 0 <= sigma <= 1e-15 or _nonmaximum_suppression_bilinear is None:
         return _original(image, sigma, known, low, high)
     smooth = _smooth(image, sigma, known)
     down: Gray = np.asarray(cv2.Sobel(smooth, -1, 0, 1, borderType=cv2.BORDER_REFLECT), np.float64)

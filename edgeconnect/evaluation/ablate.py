@@ -19,15 +19,12 @@ from edgeconnect.edges.canny import to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.conditions import (
     ABLATIONS,
-    AUDITED,
-    COMPLETED,
-    NONE,
     STRANGE,
     TRUE,
     Condition,
     at_sigma,
 )
-from edgeconnect.evaluation.gains import Audit, Gain
+from edgeconnect.evaluation.gains import Gain
 from edgeconnect.evaluation.measures import HOLE, Measure, vgg_l1
 from edgeconnect.evaluation.pairing import Example, examples, plan
 from edgeconnect.evaluation.pairs import pictures
@@ -88,15 +85,10 @@ def gain(rows: Sequence[Row], reference: Sequence[Row], measure: Measure) -> Gai
     return Gain.of(values, others, measure.higher_is_better)
 
 
-def verdict(rows: Sequence[Row], measure: Measure) -> str:
-    """What the audit's rows say, in one measure and one sentence."""
-    part = {label: [row for row in rows if row["edges"] == label] for label in AUDITED}
-    change = {label: float(np.mean([row["change"] for row in part[label]])) for label in AUDITED}
-    completed, true, strange = (
-        gain(part[label], part[NONE], measure) for label in (COMPLETED, TRUE, STRANGE)
-    )
-    over_strange = gain(part[TRUE], part[STRANGE], measure)
-    return Audit(measure.heading, change, completed, true, strange, over_strange).verdict
+def over_strange(rows: Sequence[Row], measures: Sequence[Measure]) -> dict[str, Gain]:
+    """Of an audit's rows: what the true edges gain over another photo's, by the measures' keys."""
+    true, strange = ([row for row in rows if row["edges"] == label] for label in (TRUE, STRANGE))
+    return {measure.key: gain(true, strange, measure) for measure in measures}
 
 
 def precision(options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]) -> list[Row]:
@@ -113,7 +105,7 @@ def precision(options: argparse.Namespace, model: EdgeConnect, found: Sequence[E
 
 
 def ablate(options: argparse.Namespace) -> tuple[str, list[Row]]:
-    """The table (and the verdict) as text, and everything as lines for a file."""
+    """The table as text, and everything as lines for a file."""
     from edgeconnect import EdgeConnect
     from edgeconnect.models.weights import find_weights
 
@@ -150,8 +142,10 @@ def _comparison(
     if options.ablation == "detector":
         origin["maps_sha256"] = content_hash(list_images(options.maps), options.maps)
     if options.ablation == "audit":
-        origin["verdict"] = verdict(rows, measures[-1])
-        text += f"\n\n{origin['verdict']}"
+        gains = over_strange(rows, measures)
+        origin["true_over_strange"] = {key: value._asdict() for key, value in gains.items()}
+        told = ", ".join(f"{measure.heading} {gains[measure.key]}" for measure in measures)
+        text += f"\n\ntrue edges over another photo's: {told}"
     groups_of_rows = [{"kind": "edges", **part} for part in parts]
     lines = [{"kind": "summary", "ablation": options.ablation, **origin}, *groups_of_rows, *_pictures(rows)]
     return text, lines

@@ -1,9 +1,8 @@
-"""What other edges are worth: paired gains with intervals, and a sentence about a model's edge map."""
+"""What other edges are worth: gains photo by photo, with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Mask = NDArray[np.bool_]
-
-LEAST_CHANGE = 1 / 255
-"""A mean change of the hole under this (of 1), one level of 8 bits, is called none."""
 
 
 class Gain(NamedTuple):
@@ -48,40 +44,6 @@ class Gain(NamedTuple):
     def __str__(self) -> str:
         low, high = self.interval_95
         return f"{self.mean:+.3g} [{low:+.3g}, {high:+.3g}]"
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What several edge maps of the same holes did, each against none.
-
-    `change`: mean absolute change of the hole, of 1, by the maps' names; `completed`, `true`, `strange`:
-    gains of the model's own edges, the true ones and another photo's; `true_over_strange`: of the second over
-    the third. `measure` names what the gains are of, with its unit.
-    """
-
-    measure: str
-    change: Mapping[str, float]
-    completed: Gain
-    true: Gain
-    strange: Gain
-    true_over_strange: Gain
-
-    @property
-    def verdict(self) -> str:
-        """One sentence: is the edge map used, and for the better?"""
-        gains = (
-            f"gain in {self.measure} over no edges: completed {self.completed}, true {self.true}, "
-            f"another photo's {self.strange}"
-        )
-        if (most := max(self.change.values())) < LEAST_CHANGE:
-            return (
-                f"The edge map is ignored: no map changes the hole by more than {most:.4f} of 1 on average."
-            )
-        if not (self.true.is_sure and self.true_over_strange.is_sure):
-            return f"The edge map changes the hole, but true edges do not surely improve it ({gains})."
-        if not self.completed.is_sure:
-            return f"The edge map is used, but only true edges surely help, completed ones do not ({gains})."
-        return f"The edge map is used, and for the better ({gains})."
 
 
 def shuffled_lines(edges: NDArray[np.generic], mask: Mask, rng: Generator) -> NDArray[np.generic]:

@@ -13,7 +13,7 @@ from edgeconnect.errors import InputError
 from edgeconnect.ingan.networks import PATCH_PX, Discriminator, Generator, scale_sizes, scale_weights
 from edgeconnect.ingan.stage import SingleStage
 from edgeconnect.ingan.transforms import Transformation, draw
-from edgeconnect.training.optimizer import descend
+from edgeconnect.training.optimizer import load_optimizer_state, optimizer_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,15 +81,15 @@ class SingleTrainer:
         with self._autocast():
             y = stage.predict(x, T).float()
             d_terms = stage.d_losses(x, y, scales)
-        descend(self.optimizers["discriminator"], d_terms, self.stage.weights, self.step + 1)
+        optimizer_step(self.optimizers["discriminator"], d_terms, self.stage.weights, self.step + 1)
         stage.D.requires_grad_(False)
         with self._autocast():
             g_terms = stage.g_losses(x, y, T, scales)
-        descend(self.optimizers["generator"], g_terms, self.stage.weights, self.step + 1)
+        optimizer_step(self.optimizers["generator"], g_terms, self.stage.weights, self.step + 1)
         if self.step >= self.config.inverse_from and stage.weights["inverse"]:
             with self._autocast():
                 inverse_terms = stage.inverse_losses(x, y, T)
-            descend(self.optimizers["generator"], inverse_terms, self.stage.weights, self.step + 1)
+            optimizer_step(self.optimizers["generator"], inverse_terms, self.stage.weights, self.step + 1)
             g_terms |= inverse_terms
         stage.D.requires_grad_(True)
         self.step += 1
@@ -108,7 +108,7 @@ class SingleTrainer:
         try:
             for name, network in self.networks.items():
                 network.load_state_dict(state["networks"][name])
-                self.optimizers[name].load_state_dict(state["optimizers"][name])
+                load_optimizer_state(self.optimizers[name], state["optimizers"][name])
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"the checkpoint does not fit this run's networks: {str(error)[:200]}") from None
         self.step = int(state["step"])

@@ -21,7 +21,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from edgeconnect.ingan.networks import PATCH_PX, STEP_PX, Discriminator, Generator, scale_weights
 from edgeconnect.metrics.patches import hole_band_wasserstein, hole_coherence
-from edgeconnect.training.optimizer import descend
+from edgeconnect.training.optimizer import optimizer_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,10 +145,10 @@ class Refinement:
         anywhere = _joined([_random_crop(self.examples[0], self.settings.crop_px, draw) for _ in slots])
         y = self.G(crop.preview, crop.hole, self._noise_like(crop.hole))
         d_terms = {"d_adv": self._charge_D(anywhere, y.detach(), crop.hole)}
-        descend(self._for_D, d_terms, {"d_adv": 1.0}, self.iteration + 1)
+        optimizer_step(self._for_D, d_terms, {"d_adv": 1.0}, self.iteration + 1)
         self.D.requires_grad_(False)
         g_terms = self._charge_G(crop, y)
-        descend(self._for_G, g_terms, {"adv": 1.0, "l1": self.settings.l1}, self.iteration + 1)
+        optimizer_step(self._for_G, g_terms, {"adv": 1.0, "l1": self.settings.l1}, self.iteration + 1)
         self.D.requires_grad_(True)
         self.iteration += 1
         return {name: float(term.detach()) for name, term in (d_terms | g_terms).items()}

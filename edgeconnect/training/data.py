@@ -147,11 +147,19 @@ class TrainingLoader(DataLoader[Batch]):
 
 
 def training_loader(
-    dataset: TrainingPhotos, batch_size: int, workers: int, start_step: int = 0, rank: int = 0, world: int = 1
+    dataset: TrainingPhotos,
+    batch_size: int,
+    workers: int,
+    start_step: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    *,
+    device: torch.device | str = "cpu",
 ) -> TrainingLoader:
     """Endless batches from `start_step` on, the same ones for any number of workers.
 
-    The dataset is pickled for the workers; its list of photos goes to them as shared memory.
+    device: where they will be used; for CUDA they come in page-locked memory. The dataset is pickled for the
+    workers; its list of photos goes to them as shared memory.
     """
     places = Positions(batch_size, len(dataset), dataset.seed, start_step, rank, world)
     return TrainingLoader(
@@ -162,7 +170,7 @@ def training_loader(
         collate_fn=_collate,
         worker_init_fn=_start_worker,
         persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=torch.device(device).type == "cuda",
         # its own, because starting workers draws from it: the global one belongs to the training step
         generator=torch.Generator(),
     )

@@ -73,7 +73,13 @@ class _Run:
         for note in photos.masks.notes():
             say(note)
         self.loader = training_loader(
-            photos, config.batch_size, config.workers, trainer.step, ranks.rank, ranks.world
+            photos,
+            config.batch_size,
+            config.workers,
+            trainer.step,
+            ranks.rank,
+            ranks.world,
+            device=trainer.device,
         )
         self.val_items = _validation_items(config) if ranks.is_main else []
         # last, so that a start that failed leaves nothing behind and can be tried again

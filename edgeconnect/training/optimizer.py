@@ -1,8 +1,8 @@
-"""One step of an optimizer down a weighted sum of named loss terms."""
+"""Optimizers: a step down a weighted sum of named loss terms, and a saved state taken up again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def descend(
+def optimizer_step(
     optimizer: torch.optim.Optimizer, terms: Mapping[str, Tensor], weights: Mapping[str, float], step: int
 ) -> None:
     """Move the optimizer's parameters by the gradient of the weighted sum; without a term nothing moves.
 
-    `step` is named in the NonFiniteLossError that a term which is nan or infinite raises beforehand.
+    terms: scalars by name. weights: what each counts. step: named in the NonFiniteLossError that a term which
+    is nan or infinite raises before anything moves.
     """
     for name, value in terms.items():
         if not torch.isfinite(value):
@@ -30,3 +31,16 @@ def descend(
     optimizer.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """`optimizer.load_state_dict(state)` for parameters that lie in memory otherwise than when it was saved.
+
+    PyTorch keeps the saved strides, and its fused Adam walks through parameter and moments in the order of
+    memory: after a change between channels first and last, each weight would meet another weight's moments.
+    """
+    optimizer.load_state_dict(state)
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)

@@ -12,7 +12,7 @@ from edgeconnect.edges import detectors
 from edgeconnect.errors import InputError
 from edgeconnect.models.checkpoint import Weights, build_network
 from edgeconnect.training.distributed import Ranks, parallel
-from edgeconnect.training.optimizer import descend
+from edgeconnect.training.optimizer import load_optimizer_state, optimizer_step
 from edgeconnect.training.stages import EdgeStage, InpaintStage, JointStage
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Trainer:
         trained = [*self.stage.generators.values(), *self.stage.discriminators.values()]
         for network in self.networks.values():
             network.requires_grad_(network in trained)
+            if network not in trained:
+                network.eval()  # else each prediction would go on with its spectral norms' power iterations
         self.averages = {
             n: AveragedModel(g, multi_avg_fn=self._average) for n, g in self.stage.generators.items()
         }
@@ -111,11 +113,11 @@ class Trainer:
         with self._autocast():
             prediction = self.predict(batch)
             d_terms = self.d_losses(batch, prediction.detach())
-        descend(self.optimizers["d"], d_terms, self.stage.weights, self.step + 1)
+        optimizer_step(self.optimizers["d"], d_terms, self.stage.weights, self.step + 1)
         self._freeze_discriminators(True)
         with self._autocast():
             g_terms = self.stage.g_losses(batch, prediction)
-        descend(self.optimizers["g"], g_terms, self.stage.weights, self.step + 1)
+        optimizer_step(self.optimizers["g"], g_terms, self.stage.weights, self.step + 1)
         self._freeze_discriminators(False)
         self.step += 1
         for name, average in self.averages.items():
@@ -160,15 +162,13 @@ class Trainer:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back to a saved state; raises InputError where it is of other networks."""
-        parts: tuple[tuple[str, Mapping[str, Any]], ...] = (
-            ("networks", self.networks),
-            ("averages", self.averages),
-            ("optimizers", self.optimizers),
-        )
+        modules: dict[str, Mapping[str, nn.Module]] = {"networks": self.networks, "averages": self.averages}
         try:
-            for part, objects in parts:
-                for name, item in objects.items():
-                    item.load_state_dict(state[part][name])
+            for part, networks in modules.items():
+                for name, network in networks.items():
+                    network.load_state_dict(state[part][name])
+            for name, optimizer in self.optimizers.items():
+                load_optimizer_state(optimizer, state["optimizers"][name])
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"the checkpoint does not fit this run's networks: {str(error)[:200]}") from None
         if state.get("world", 1) != self.ranks.world:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -61,6 +64,18 @@ def test_drawn_shapes_whose_gradients_tie_are_the_same_too() -> None:
             cv2.circle(picture, (y, x), extent // 2, float(rng.uniform(0.2, 1)), -1)
         for sigma in (1, 2):
             np.testing.assert_array_equal(canny(picture, sigma), feature.canny(picture, sigma))
+
+
+def test_without_scikit_images_private_function_lines_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    gray = photos()[0]
+    expected = canny(gray, 2.0)
+    monkeypatch.setattr(canny_module, "_nonmaximum_suppression_bilinear", None)
+    np.testing.assert_array_equal(canny(gray, 2.0), expected)
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "skimage.feature._canny_cy", None)  # an import of it then fails
+    np.testing.assert_array_equal(importlib.reload(canny_module).canny(gray, 2.0), expected)
+    monkeypatch.undo()
+    importlib.reload(canny_module)
 
 
 def test_a_photo_is_not_handed_to_scikit_image(monkeypatch: pytest.MonkeyPatch) -> None:

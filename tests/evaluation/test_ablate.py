@@ -1,4 +1,4 @@
-"""The ablations: conditions are what they say, numbers those of the pictures, and the verdict fits."""
+"""The ablations: conditions are what they say, numbers those of the pictures, gains as known."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgeconnect import EdgeConnect
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.evaluation import ablate
 from edgeconnect.evaluation.conditions import COMPLETED, NONE, TRUE, audit, read_map
+from edgeconnect.evaluation.gains import Gain
 from edgeconnect.evaluation.measures import HOLE
 from edgeconnect.evaluation.pairing import Case, Example, examples, plan
 from edgeconnect.inpainters.base import fill
@@ -182,18 +183,19 @@ def half(lines: np.ndarray) -> np.ndarray:
 
 
 PAINTERS = {
-    "used, and for the better": Painter(disagreement, half),
-    "only true edges surely help": Painter(disagreement, lambda lines: ~lines),
-    "ignored": Painter(lambda given, true: 30, half),
-    "do not surely improve it": Painter(lambda given, true: 10 + 60 * float(given.any()), half),
+    "used": (Painter(disagreement, half), True, True, True),
+    "only true edges help": (Painter(disagreement, lambda lines: ~lines), True, True, False),
+    "ignored": (Painter(lambda given, true: 30, half), False, False, False),
+    "any lines spoil": (Painter(lambda given, true: 10 + 60 * float(given.any()), half), False, False, False),
 }
+"""A painter, and whether true edges surely gain over none, over another photo's, and completed over none."""
 
 
-@pytest.mark.parametrize("expected", PAINTERS)
-def test_the_verdict_tells_painters_apart_whose_use_of_edges_is_known(
-    rng: np.random.Generator, expected: str
+@pytest.mark.parametrize("name", PAINTERS)
+def test_the_audits_gains_tell_painters_apart_whose_use_of_edges_is_known(
+    rng: np.random.Generator, name: str
 ) -> None:
-    painter: Any = PAINTERS[expected]
+    painter: Any = PAINTERS[name][0]
     mask = centre(SIDE_PX, SIDE_PX)
     blocks = [rng.integers(0, 256, (5, 5, 3), np.uint8) for _ in range(4)]
     photos = [resize(np.kron(x, np.ones((16, 16, 1), np.uint8)), SIDE_PX, SIDE_PX) for x in blocks]
@@ -202,13 +204,15 @@ def test_the_verdict_tells_painters_apart_whose_use_of_edges_is_known(
         for i, photo in enumerate(photos)
     ]
     rows = ablate.compare(painter, found, audit(SimpleNamespace(seed=0), painter, found), HOLE)
-    assert expected in ablate.verdict(rows, HOLE[0])
+    gain = {part["edges"]: Gain(**part["gain"][HOLE[0].key]) for part in ablate.summarise(rows, HOLE)}
+    over_strange = ablate.over_strange(rows, HOLE)[HOLE[0].key]
+    assert (gain[TRUE].is_sure, over_strange.is_sure, gain[COMPLETED].is_sure) == PAINTERS[name][1:]
 
 
-def test_the_audit_ends_in_its_verdict(
+def test_the_audit_ends_in_what_true_edges_gain_over_strange_ones(
     photos: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = run("audit", photos, weights_file, "--count", 3)
     assert len(report["picture"]) == 3 * 5
-    told = capsys.readouterr().out.strip().splitlines()[-1]
-    assert told == report["summary"][0]["verdict"] and told.startswith("The edge map ")
+    assert "true edges over another photo's: PSNR" in capsys.readouterr().out
+    assert set(report["summary"][0]["true_over_strange"]) == {measure.key for measure in HOLE}

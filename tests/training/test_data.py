@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from skimage import color, data, feature
+from small import write_photos
 
 from edgeconnect.errors import InputError
 from edgeconnect.io.paths import PathList, photo_paths
@@ -216,3 +217,13 @@ def test_validation_items_are_fixed_centre_crops(folder: Path) -> None:
     wide = validation_items(PathList.from_paths(folder, [folder / "1.png"]), 48, SQUARE)[0]
     expected = torch.from_numpy(data.astronaut()[40:88, 191:239].copy()).permute(2, 0, 1) / 255
     torch.testing.assert_close(wide.photo, expected)
+
+
+def test_memory_is_page_locked_for_the_device_that_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    write_photos(tmp_path / "photos")
+    dataset = TrainingPhotos(photo_paths(tmp_path / "photos"), 16, masks=SQUARE)
+    assert not training_loader(dataset, 2, 0, device="cpu").pin_memory
+    assert training_loader(dataset, 2, 0, device="cuda:1").pin_memory

@@ -207,3 +207,17 @@ def test_a_stage_that_paints_needs_features(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, "inpaint")
     with pytest.raises(ValueError, match="stage inpaint needs a feature extractor"):
         build_stage(config, build_networks(config), None)
+
+
+@pytest.mark.parametrize("edges", ["predicted", "mixed"])
+def test_the_frozen_edge_generator_is_the_same_after_steps_and_validations(
+    tmp_path: Path, edges: str
+) -> None:
+    trainer = make(tiny_config(tmp_path, "inpaint", edges=edges))
+    frozen = trainer.networks["edge_generator"]
+    before = {name: value.clone() for name, value in frozen.state_dict().items()}
+    trainer.averaged_prediction(made_up_batch())
+    trainer.train_step(made_up_batch())
+    assert not frozen.training
+    for name, value in frozen.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0, msg=name)

@@ -1,4 +1,4 @@
-"""What `eval.speed` times: each contender in a process of its own, so that its settings stay its own.
+"""What `eval.speed` times: each method in a process of its own, so that its settings stay its own.
 
 "Plain" is the same arithmetic as it would be written without a thought of speed: float32, contiguous memory,
 PyTorch's own instance norm, the C library's own memory settings. What FID needs is imported where it is used:
@@ -48,14 +48,14 @@ PAPER_WIDTH = 64
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a contender: its time, its process's highest memory so far, what it computed."""
+    """One turn of a method: its time, its process's highest memory so far, what it computed."""
 
     seconds: float
     peak_bytes: int
     result: Any
 
 
-class Contender:
+class Method:
     """One way to do the work. `prepare(*arguments)` is called in the new process and returns the work."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Contender:
             raise answer
         return answer
 
-    def __enter__(self) -> Contender:
+    def __enter__(self) -> Method:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -222,7 +222,7 @@ def _scikit_scores(truth: Path, result: Path) -> list[float]:
 def inception_features(kind: str, weights: Path, files: Sequence[Path]) -> Work:
     """FID's features of picture files; kind: "pytorch_fid" or a precision of InceptionFeatures.
 
-    The work returns (N,2048). pytorch-fid reads in its own process here, as a contender may start no other.
+    The work returns (N,2048). pytorch-fid reads in its own process here, as a method may start no other.
     """
     if kind == "pytorch_fid":
         from pytorch_fid import fid_score

@@ -17,7 +17,7 @@ from edgeconnect.inpainters.single_image import InGAN
 from edgeconnect.memory import keep_memory
 from edgeconnect.patches import fill as patch_fill
 from edgeconnect.patches import matching as patches
-from eval.contenders import Work
+from eval.methods import Work
 
 HOLE_PX = 64
 _QUERIES_AT_ONCE = 1024
