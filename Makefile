@@ -1,7 +1,7 @@
-# PYTHON: an environment with `pip install -e ".[test,lint]"`
+# PYTHON: an environment with `pip install -e ".[test,lint,web]"`
 PYTHON ?= python
 
-.PHONY: check lint types test
+.PHONY: check lint types test test-all
 
 check: lint types test
 
@@ -13,4 +13,7 @@ types:
 	$(PYTHON) -m mypy
 
 test:
+	$(PYTHON) -m pytest -n 2 -m "not slow"
+
+test-all:
 	$(PYTHON) -m pytest -n 2

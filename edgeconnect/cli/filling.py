@@ -148,23 +148,23 @@ def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str
     from tqdm import tqdm
 
     if len(jobs) == 1:
-        _say(work(jobs[0]))
+        _print_notes(work(jobs[0]))
         print(jobs[0].out)
         return 0
     failed = 0
     for job in tqdm(jobs, unit="photo", dynamic_ncols=True):
         try:
-            _say(work(job))
+            _print_notes(work(job))
         except InputError as error:
             failed += 1
-            _say([f"{error}; left out"])
+            _print_notes([f"{error}; left out"])
     print(out)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
     return 0
 
 
-def _say(notes: Sequence[str]) -> None:
+def _print_notes(notes: Sequence[str]) -> None:
     from tqdm import tqdm
 
     for note in notes:

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--border", choices=("both", "border", "inside"), default="both",
                         help="strokes that touch the image's border, keep inside, or both kinds")  # fmt: skip
-    parser.add_argument("--boxes", type=at_least(1), nargs=2, default=(1, 5), metavar=("LEAST", "MOST"))
+    parser.add_argument("--boxes", type=at_least(1), nargs=2, default=(1, 5), metavar=("MIN", "MAX"))
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--height", type=int, default=256)
     parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed draws the same masks")
@@ -56,7 +56,7 @@ def _jobs(options: argparse.Namespace) -> Iterator[tuple[int, int, str, int]]:
     if min(options.width, options.height) < 16:
         raise InputError(f"expected at least 16x16 pixels, got {options.width}x{options.height}")
     if options.boxes[0] > options.boxes[1]:
-        raise InputError(f"--boxes: expected LEAST MOST, got {options.boxes[0]} {options.boxes[1]}")
+        raise InputError(f"--boxes: expected MIN MAX, got {options.boxes[0]} {options.boxes[1]}")
     for low, high in _classes(options.ratios):
         for kind in kinds if options.kind == "strokes" else KINDS[2:]:
             yield from ((low, high, kind, number) for number in range(options.count))

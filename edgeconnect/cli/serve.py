@@ -39,6 +39,6 @@ def run(options: argparse.Namespace) -> int:
         options.host,
         options.port,
         names=options.allow_host,
-        say=lambda url: print(f"{url} (Ctrl+C ends)", flush=True),
+        on_ready=lambda url: print(f"{url} (Ctrl+C ends)", flush=True),
     )
     return 0

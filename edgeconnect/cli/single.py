@@ -171,13 +171,13 @@ def _retarget(options: argparse.Namespace) -> int:
 
 
 def _untrained(options: argparse.Namespace) -> Retargeter:
-    from edgeconnect.ingan.retarget import LEAST_PX, Retargeter
+    from edgeconnect.ingan.retarget import MIN_PX, Retargeter
     from edgeconnect.io import images
 
     photo = images.read_rgb(options.run)
     height, width = photo.shape[:2]
-    if min(height, width) < LEAST_PX:
-        raise InputError(f"{options.run}: expected {LEAST_PX} px or more on each side, got {width}x{height}")
+    if min(height, width) < MIN_PX:
+        raise InputError(f"{options.run}: expected {MIN_PX} px or more on each side, got {width}x{height}")
     return Retargeter.untrained(photo, device=options.device)
 
 
@@ -192,13 +192,13 @@ def _write_sized(options: argparse.Namespace, model: Retargeter) -> None:
     if options.frames is not None:
         pictures = list(model.through_sizes(size, options.frames, shifts, options.photo))
         write_animation(options.out, pictures)
-        _say(model.note(size, options.photo))
+        _print_note(model.note(size, options.photo))
         return
     rgb = model.retarget(size, shifts, options.photo, raw=options.raw)
-    _say(model.note(size, options.photo))
+    _print_note(model.note(size, options.photo))
     alpha = as_alpha(size, shifts) if options.trapezoid else None
     for note in images.write_photo(options.out, rgb, images.Photo(rgb, alpha)):
-        _say(note)
+        _print_note(note)
 
 
 def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
@@ -209,13 +209,13 @@ def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
         raise InputError("--outline goes with neither --trapezoid nor --frames")
     outline, notes = repair.repair(images.read_raw(options.outline), polarity="white")
     for note in notes:
-        _say(f"{options.outline}: {note}")
+        _print_note(f"{options.outline}: {note}")
     rgba = model.in_outline(outline, options.photo, raw=options.raw)
     rgb = rgba[..., :3]
     for note in images.write_photo(options.out, rgb, images.Photo(rgb, rgba[..., 3])):
-        _say(note)
+        _print_note(note)
 
 
-def _say(note: str | None) -> None:
+def _print_note(note: str | None) -> None:
     if note:
         print(note, file=sys.stderr)

@@ -73,27 +73,27 @@ def drive(
     *,
     silent: bool = False,
 ) -> int:
-    """Run `train(say=, on_step=)` under a progress bar, which shows each report; the exit code."""
+    """Run `train(print_line=, progress=)` under a progress bar, which shows each report; the exit code."""
     from tqdm import tqdm
 
     from edgeconnect.training.config import to_yaml
 
     with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=silent) as bar:
 
-        def say(text: str) -> None:
+        def print_line(text: str) -> None:
             bar.write(text)
 
-        def on_step(report: dict[str, Any]) -> None:
+        def progress(report: dict[str, Any]) -> None:
             if not bar.n:  # a resumed run's speed does not count the steps before
                 bar.initial = bar.n = bar.last_print_n = report["step"] - 1
             bar.update(report["step"] - bar.n)
             bar.set_postfix_str(shown(report), refresh=False)
 
-        say(to_yaml(config))
-        outcome = train(say=say, on_step=on_step)
+        print_line(to_yaml(config))
+        outcome = train(print_line=print_line, progress=progress)
         if outcome.step < config.steps:
-            say(f"stopped after step {outcome.step} and saved; go on with --resume")
-        say(last_line)
+            print_line(f"stopped after step {outcome.step} and saved; go on with --resume")
+        print_line(last_line)
     return 128 + outcome.signal if outcome.signal else 0
 
 

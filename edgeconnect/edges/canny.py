@@ -136,8 +136,8 @@ def _rounding_decides(down: Gray, right: Gray, magnitude: Gray, lines: NDArray[n
     whole neighbours are compared only where the gradient points at one, in a multiple of 45 degrees.
     """
     along, across = np.abs(down.take(lines)), np.abs(right.take(lines))
-    least = 1e-9 * magnitude.take(lines)
-    lines = lines[(along < least) | (across < least) | (np.abs(along - across) < least)]
+    negligible = 1e-9 * magnitude.take(lines)
+    lines = lines[(along < negligible) | (across < negligible) | (np.abs(along - across) < negligible)]
     width = magnitude.shape[1]
     around = np.array([-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1])
     gaps = np.abs(magnitude.take(lines + around[:, None]) - magnitude.take(lines))

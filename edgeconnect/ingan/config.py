@@ -11,7 +11,7 @@ from edgeconnect.errors import InputError
 from edgeconnect.training.config import Count, Pair, beta_faults, checked, read_yaml
 
 # at 2e-4 and more, colours ran away within 500 steps, and at less a few thousand are too few: so the result
-# starts as the resized photo, G goes slower than D, the way back counts more, and D sees hue and contrast
+# starts as the resized photo, G is slower than D, the reconstruction counts more, and D sees hue and contrast
 _SHORT: dict[str, Any] = {
     "residual": True,
     "disc_norm": "photo",
@@ -83,7 +83,7 @@ class SingleConfig(BaseModel):
     trapezoids: float = Field(
         0.25, ge=0, le=1, description="share of steps with a trapezoid (own choice; the paper gives none)"
     )
-    most_shift: float = Field(
+    max_shift: float = Field(
         0.3, ge=0, lt=0.475, description="largest shift of its top corners over the width (own choice)"
     )
     noise_levels: float = Field(
@@ -106,7 +106,7 @@ class SingleConfig(BaseModel):
         None, gt=0, description="scales of the discriminator (paper: as many as fit; ablation: 1)"
     )
     scale_factor: float = Field(1.4, gt=1, description="from one scale to the next (paper: 1.4)")
-    scale_least_px: int = Field(13, ge=13, description="shorter side of the smallest scale (paper: about 13)")
+    scale_min_px: int = Field(13, ge=13, description="shorter side of the smallest scale (paper: about 13)")
     scales_until: Count = Field(
         25_000, ge=0, description="steps in which coarse scales count more (paper: 25000)"
     )
@@ -115,7 +115,9 @@ class SingleConfig(BaseModel):
         0.1, ge=0, description="encoder-encoder term, the paper's lambda (paper: 0.1; ablation: 0)"
     )
     inverse_from: Count = Field(
-        10_000, ge=0, description="step after which the way back gets a G step of its own (paper: 10000)"
+        10_000,
+        ge=0,
+        description="step after which the reconstruction has its own G step (paper: 10000)",
     )
     lr: float = Field(5e-5, gt=0, description="the generator's learning rate (paper: 5e-5)")
     d_lr_ratio: float = Field(

@@ -1,7 +1,7 @@
 """InGAN's two networks: a generator of any size and shape, a patch discriminator at several scales.
 
 Shocher et al., "InGAN" (ICCV 2019), section 4 and appendix. Pictures are (N,3,H,W) in [-1,1]. Everything is
-convolutional: what a pixel becomes, and how a patch is judged, depends on its surroundings alone.
+convolutional: what a pixel becomes, and how real a patch looks to D, depends on its surroundings alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Norm = Literal["batch", "photo", "none"]
 SLOPE = 0.2  # of the leaky ReLUs
 PATCH_PX = 9  # side of what a discriminator's output sees
 STEP_PX = 2  # between two neighbouring outputs
-LEAST_PX = 13
-"""Smallest side a discriminator can judge: batch norm needs more than one output before the last layer."""
+MIN_PX = 13
+"""Smallest side a discriminator can take: batch norm needs more than one output before the last layer."""
 
 
 class Generator(nn.Module):
@@ -96,7 +96,7 @@ class Discriminator(nn.Module):
     """D: one patch network for each scale; their maps are brought to the finest one's size and averaged.
 
     Scale k is the picture shrunk by `factor`^k, and has its own network of `width` channels. A picture is
-    judged at as many of the `scales` as leave `least_px` px on its shorter side (at the first one always).
+    seen at as many of the `scales` as leave `min_px` px on its shorter side (at the first one always).
     `norm`: "batch", as published, which hides contrast and hue from D, as a batch is one picture; "photo",
     by the statistics of real pictures (PhotoNorm); or "none".
     """
@@ -107,11 +107,11 @@ class Discriminator(nn.Module):
         *,
         width: int = 64,
         factor: float = 1.4,
-        least_px: int = LEAST_PX,
+        min_px: int = MIN_PX,
         norm: Norm = "batch",
     ) -> None:
         super().__init__()
-        self.factor, self.least_px = factor, least_px
+        self.factor, self.min_px = factor, min_px
         self.nets = nn.ModuleList(_patch_network(width, norm) for _ in range(scales))
 
     def forward(self, x: Tensor, weights: Sequence[float]) -> Tensor:
@@ -126,13 +126,13 @@ class Discriminator(nn.Module):
         norms = [module for module in self.modules() if isinstance(module, PhotoNorm)]
         for norm in norms:
             norm.learns = True
-        judged: Tensor = self(x, weights)
+        logits: Tensor = self(x, weights)
         for norm in norms:
             norm.learns = False
-        return judged
+        return logits
 
     def known(self, x: Tensor, hole: Tensor, weights: Sequence[float]) -> tuple[Tensor, Tensor]:
-        """The judgement of a picture with a hole, from those patches alone that see none of it.
+        """The logits of a picture with a hole, from those patches alone that see none of it.
 
         hole (N,1,H,W), 1 = hole -> the map (N,1,h,w) averaged over the scales that count at a place, and
         their share of the weights there, 0 where every patch sees the hole: a loss weights the map by it.
@@ -154,7 +154,7 @@ class Discriminator(nn.Module):
     def _pyramid(self, x: Tensor) -> list[Tensor]:
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
-            sizes = scale_sizes(x.shape[-2], x.shape[-1], len(self.nets), self.factor, self.least_px)
+            sizes = scale_sizes(x.shape[-2], x.shape[-1], len(self.nets), self.factor, self.min_px)
             return [x, *(F.interpolate(x, s, mode="bilinear", antialias=True) for s in sizes[1:])]
 
 
@@ -188,11 +188,11 @@ class PhotoNorm(nn.Module):
 
 
 def scale_sizes(
-    height: int, width: int, most: int | None, factor: float = 1.4, least_px: int = LEAST_PX
+    height: int, width: int, max_scales: int | None, factor: float = 1.4, min_px: int = MIN_PX
 ) -> list[tuple[int, int]]:
-    """The sizes at which a picture is judged: itself, then smaller by `factor` each, at `most` so many."""
+    """The sizes at which a picture is seen: itself, then smaller by `factor` each, at most `max_scales`."""
     sizes, shrink = [(height, width)], factor
-    while (most is None or len(sizes) < most) and min(height, width) / shrink >= least_px:
+    while (max_scales is None or len(sizes) < max_scales) and min(height, width) / shrink >= min_px:
         sizes.append((round(height / shrink), round(width / shrink)))
         shrink *= factor
     return sizes

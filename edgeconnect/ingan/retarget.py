@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Shifts = tuple[float, float]
 
-LEAST_PX = 8
-_MOST_VALUES = 2**28  # of one feature map at the result's size: 1 GB in float32
+MIN_PX = 8
+_MAX_VALUES = 2**28  # of one feature map at the result's size: 1 GB in float32
 _VALUES_REDRAWN = 16  # a pixel: colours, votes, matches
 
 
@@ -132,10 +132,10 @@ class Retargeter:
 
     def _check(self, size: tuple[int, int]) -> None:
         height, width = size
-        most = _MOST_VALUES // (self.generator.config["width"] if self.generator else _VALUES_REDRAWN)
-        if min(size) < LEAST_PX or height * width > most:
+        most = _MAX_VALUES // (self.generator.config["width"] if self.generator else _VALUES_REDRAWN)
+        if min(size) < MIN_PX or height * width > most:
             raise InputError(
-                f"expected a result of at least {LEAST_PX}x{LEAST_PX} px and at most {most / 1e6:.1f} "
+                f"expected a result of at least {MIN_PX}x{MIN_PX} px and at most {most / 1e6:.1f} "
                 f"megapixels, got {width}x{height}"
             )
 

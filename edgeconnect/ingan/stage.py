@@ -1,4 +1,4 @@
-"""THE PAPER, single-image: what InGAN's two networks are charged for, in its symbols.
+"""THE PAPER, single-image: the losses of InGAN's two networks, in its symbols.
 
 Shocher et al., "InGAN" (ICCV 2019), section 3: y = G(x; T) has the patches of x at T's size and shape.
 
@@ -43,22 +43,22 @@ class SingleStage:
         return y
 
     def d_losses(self, x: Tensor, y: Tensor, scales: Sequence[float]) -> Terms:
-        """What D is charged for: the patches of x are real, those of y are not. `scales` are D's weights."""
+        """The loss of D: the patches of x are real, those of y are not. `scales` are D's weights."""
         real, fake = self.D.real(self.noisy(x), scales), self.D(self.noisy(y.detach()), scales)
         return {"d_adv": losses.adversarial_d(real, fake, "lsgan")}
 
     def g_losses(self, x: Tensor, y: Tensor, T: Transformation, scales: Sequence[float]) -> Terms:
-        """What G is charged for: y's patches should pass for x's, and the way back should end at x."""
+        """The losses of G: y's patches should pass for x's, and the inverse transform of y should give x."""
         terms = {"adv": losses.adversarial_g(self.D(self.noisy(y), scales), "lsgan")}
         if self.weights["reconstruction"]:
-            terms["reconstruction"] = self.way_back(x, y, T)
+            terms["reconstruction"] = self.reconstruction_loss(x, y, T)
         return terms
 
     def inverse_losses(self, x: Tensor, y: Tensor, T: Transformation) -> Terms:
-        """The way back alone, y given: the extra generator step of the later training."""
-        return {"inverse": self.way_back(x, y.detach(), T)}
+        """The reconstruction loss alone, y given: the extra generator step of the later training."""
+        return {"inverse": self.reconstruction_loss(x, y.detach(), T)}
 
-    def way_back(self, x: Tensor, y: Tensor, T: Transformation) -> Tensor:
+    def reconstruction_loss(self, x: Tensor, y: Tensor, T: Transformation) -> Tensor:
         """|| G(y; T^-1) - x ||_1, mean over the places of x that are in the frame of y: a scalar."""
         T_inv = T.inverse((x.shape[-2], x.shape[-1]))
         x_back = self.G(self.noisy(y), T_inv).float()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edgeconnect.ingan.config import SingleConfig
 
-LEAST_PX = 16
+MIN_PX = 16
 """Shorter side of the smallest photo that can be trained on, and of the smallest result of a step."""
 
 
@@ -38,7 +38,7 @@ class Draw:
 class SingleTrainer:
     """Networks and optimizers of one run at one step.
 
-    `photos`: (1,3,H,W) each in [-1,1], at least LEAST_PX px a side, else InputError.
+    `photos`: (1,3,H,W) each in [-1,1], at least MIN_PX px a side, else InputError.
     """
 
     def __init__(self, config: SingleConfig, photos: Sequence[Tensor], device: torch.device) -> None:
@@ -64,15 +64,15 @@ class SingleTrainer:
             (height, width),
             _progress(self.step, c.sizes_until),
             scales=c.sizes,
-            least_px=LEAST_PX,
+            min_px=MIN_PX,
             trapezoids=c.trapezoids,
-            most_shift=c.most_shift,
+            max_shift=c.max_shift,
         )
         x = photo[..., top : top + height, left : left + width]
         return Draw(x, T, int(rng.integers(2**62)))
 
     def train_step(self) -> dict[str, float]:
-        """One step of D, one of G, later one of G on the way back; returns each loss term, unweighted."""
+        """A step of D, one of G, later one of G for the reconstruction: each loss term, unweighted."""
         drawn = self.draw()
         x, T, stage = drawn.x, drawn.T, self.stage
         self._noise.manual_seed(drawn.noise_seed)
@@ -139,7 +139,7 @@ def build_networks(config: SingleConfig, photos: Sequence[Tensor]) -> tuple[Gene
     """Fresh G and D, seeded; D has as many scales as fit the smallest crop (or the config's, if fewer)."""
     torch.manual_seed(config.seed)
     side = min(config.crop, *(side for photo in photos for side in photo.shape[-2:]))
-    fitting = scale_sizes(side, side, config.scales, config.scale_factor, config.scale_least_px)
+    fitting = scale_sizes(side, side, config.scales, config.scale_factor, config.scale_min_px)
     generator = Generator(
         width=config.width, downscales=config.downscales, blocks=config.blocks, residual=config.residual
     )
@@ -148,18 +148,18 @@ def build_networks(config: SingleConfig, photos: Sequence[Tensor]) -> tuple[Gene
         width=config.disc_width,
         norm=config.disc_norm,
         factor=config.scale_factor,
-        least_px=config.scale_least_px,
+        min_px=config.scale_min_px,
     )
     return generator, discriminator
 
 
 def check_photos(photos: Sequence[Tensor]) -> None:
-    """Raises InputError where a photo has too few pixels for D to judge patches of PATCH_PX px in it."""
+    """Raises InputError where a photo has too few pixels for D's patches of PATCH_PX px."""
     for photo in photos:
         height, width = photo.shape[-2:]
-        if min(height, width) < LEAST_PX:
+        if min(height, width) < MIN_PX:
             raise InputError(
-                f"expected a photo of at least {LEAST_PX}x{LEAST_PX} px, so that patches of "
+                f"expected a photo of at least {MIN_PX}x{MIN_PX} px, so that patches of "
                 f"{PATCH_PX}x{PATCH_PX} px say something about it, got {width}x{height}"
             )
 

@@ -39,38 +39,40 @@ def train(
     config: SingleConfig,
     *,
     resume: bool = False,
-    say: Callable[[str], None] = lambda text: None,
-    on_step: Callable[[Report], None] = lambda report: None,
+    print_line: Callable[[str], None] = lambda text: None,
+    progress: Callable[[Report], None] = lambda report: None,
 ) -> Outcome:
     """Run (or resume) the training that `config` describes, to its last step or until it is stopped.
 
-    SIGTERM, SIGINT and `max_minutes` finish the current step, save and return. `say` gets sentences for the
-    terminal, `on_step` a report after every step. Raises InputError and NonFiniteLossError.
+    SIGTERM, SIGINT and `max_minutes` finish the current step, save and return. `print_line` gets sentences
+    for the terminal, `progress` a report after every step. Raises InputError and NonFiniteLossError.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    run = _Run(config, resume, say)
+    run = _Run(config, resume, print_line)
     with stop_signals() as stopping:
-        return run.loop(stopping, on_step)
+        return run.loop(stopping, progress)
 
 
 class _Run:
     """A run: its photos, its trainer, its folder."""
 
-    def __init__(self, config: SingleConfig, resume: bool, say: Callable[[str], None]) -> None:
+    def __init__(self, config: SingleConfig, resume: bool, print_line: Callable[[str], None]) -> None:
         self.config, self.paths = config, run_folder.Paths(config.run)
-        self.photos = load_photos(config.run, len(config.photos)) if resume else _new_photos(config, say)
+        self.photos = (
+            load_photos(config.run, len(config.photos)) if resume else _new_photos(config, print_line)
+        )
         tensors = [to_tensor(photo) for photo in self.photos]
         self.trainer = SingleTrainer(config, tensors, choose_device(config.device))
         if resume and self.paths.has_saved:
             self.trainer.load_state(load_state(self.paths.latest_checkpoint()))
-            say(f"resumed from step {self.trainer.step}")
+            print_line(f"resumed from step {self.trainer.step}")
         elif not resume:
             save_photos(config.run, self.photos)
         self.log = run_folder.Log(config, self.trainer.step)
         run_folder.save_config(config)
 
-    def loop(self, stopping: list[int], on_step: Callable[[Report], None]) -> Outcome:
+    def loop(self, stopping: list[int], progress: Callable[[Report], None]) -> Outcome:
         config, trainer, started = self.config, self.trainer, time.monotonic()
         while trainer.step < config.steps:
             before = time.monotonic()
@@ -78,7 +80,7 @@ class _Run:
             lr = trainer.optimizers["generator"].param_groups[0]["lr"]
             seconds = round(time.monotonic() - before, 4)
             report = {"step": trainer.step, "lr": lr, "seconds": seconds, **terms}
-            on_step(report)
+            progress(report)
             is_late = config.max_minutes is not None and time.monotonic() - started > 60 * config.max_minutes
             is_last = trainer.step == config.steps or bool(stopping) or is_late
             self.after_step(report, is_last)
@@ -114,12 +116,12 @@ class _Run:
         return side_by_side(shown)
 
 
-def _new_photos(config: SingleConfig, say: Callable[[str], None]) -> list[Picture]:
+def _new_photos(config: SingleConfig, print_line: Callable[[str], None]) -> list[Picture]:
     """The photos of a run that starts; refuses a folder that holds a run already."""
     run_folder.refuse_another(config.run)
     photos, notes = read_photos(config.photos, config.short_side)
     for note in notes:
-        say(note)
+        print_line(note)
     return photos
 
 

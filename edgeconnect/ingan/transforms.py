@@ -82,19 +82,19 @@ def draw(
     progress: float,
     *,
     scales: tuple[float, float],
-    least_px: int,
+    min_px: int,
     trapezoids: float = 0.0,
-    most_shift: float = 0.0,
+    max_shift: float = 0.0,
 ) -> Transformation:
     """A random T for a picture of `size`, each axis on its own (section 5: uniform, by a curriculum).
 
     At `progress` 1 the scale of an axis is uniform in `scales`, at 0 it is 1, linear between; no side falls
-    below `least_px`. A share `trapezoids` of the draws moves the top corners too, by up to `most_shift`.
+    below `min_px`. A share `trapezoids` of the draws moves the top corners too, by up to `max_shift`.
     """
     low, high = (1 + progress * (limit - 1) for limit in scales)
-    height, width = (max(round(side * rng.uniform(low, high)), least_px) for side in size)
+    height, width = (max(round(side * rng.uniform(low, high)), min_px) for side in size)
     is_trapezoid = rng.random() < trapezoids
-    left, right = rng.uniform(-1, 1, 2) * progress * most_shift
+    left, right = rng.uniform(-1, 1, 2) * progress * max_shift
     return Transformation((height, width), (float(left), float(right)) if is_trapezoid else (0.0, 0.0))
 
 

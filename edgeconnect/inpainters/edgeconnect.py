@@ -37,24 +37,24 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 MAX_DEPTH_PX = 72  # the networks were trained on holes about this deep (128 of 256 px: 64)
-CONTEXT_PX = 64  # least surroundings of a hole that are looked at
+CONTEXT_PX = 64  # surroundings of a hole that are looked at, at least
 CONTEXT_PER_DEPTH = 1.25  # and more for deeper holes
-LEAST_WINDOW_PX = 256  # the training size: smaller windows would be unlike anything the networks saw
+MIN_WINDOW_PX = 256  # the training size: smaller windows would be unlike anything the networks saw
 CELL_PX = 512  # larger holes are filled cell by cell, each knowing the ones before
 RIM_PX = 32  # what a network without a start from outside repaints of a coarser result
-LEAST_SIDE_PX = 32  # smaller pictures are padded for the networks
+MIN_SIDE_PX = 32  # smaller pictures are padded for the networks
 
 
 class EdgeConnect:
     """An edge generator and an inpainting generator, ready to use.
 
     `edge_generator(gray, edge, mask)` and `inpaint_generator(photo, edge, mask)` are the torch modules,
-    float32. `before_pass`, called before each pass through a network, may raise to end a long computation.
+    float32. `check_cancelled`, called before each pass through a network, may raise to end what takes long.
     """
 
     def __init__(self, loaded: Weights, device: str = "auto", precision: Precision = "auto") -> None:
         """Take the networks of a weights file; see `load`."""
-        self.before_pass: Callable[[], None] = lambda: None
+        self.check_cancelled: Callable[[], None] = lambda: None
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.sigma, self.detector = loaded.sigma, loaded.detector
@@ -144,7 +144,7 @@ class EdgeConnect:
         pairs = []
         for hole in hole_groups(mask, CONTEXT_PX):
             margin = max(CONTEXT_PX, round(CONTEXT_PER_DEPTH * depth(mask[hole.grown(1, mask.shape).slices])))
-            pairs.append((hole.grown(margin, mask.shape, LEAST_WINDOW_PX), hole))
+            pairs.append((hole.grown(margin, mask.shape, MIN_WINDOW_PX), hole))
         return pairs
 
     def _lines(self, photo: Pixels, mask: Mask, known: Picture | None = None) -> Picture:
@@ -166,7 +166,7 @@ class EdgeConnect:
         photo, mask = photo.copy(), mask.copy()
         C_comp = np.where(mask, edge, self._known_edges(photo, mask) if known is None else known)
         for cell in cells(mask, CELL_PX):
-            window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, LEAST_WINDOW_PX)
+            window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, MIN_WINDOW_PX)
             part = None if start is None else start[window.slices]
             painted = self._paint(photo[window.slices], C_comp[window.slices], mask[window.slices], part)
             inner = mask[cell.slices]
@@ -193,7 +193,7 @@ class EdgeConnect:
         C_pred = np.zeros(mask.shape, np.float32)
         gray = _gray(photo).astype(np.float32)
         for cell in cells(mask, CELL_PX):
-            window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, LEAST_WINDOW_PX)
+            window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, MIN_WINDOW_PX)
             inputs = (gray[window.slices], known[window.slices], mask[window.slices])
             C_pred[cell.slices] = self._run("edge_generator", *inputs)[cell.inside(window).slices][..., 0]
         return C_pred
@@ -210,10 +210,10 @@ class EdgeConnect:
     @torch.no_grad()
     def _run(self, name: str, *arrays: Picture | Mask) -> Picture:
         """A generator on (h,w[,C]) arrays: (h,w,C) float32. Padding to the least size is hidden here."""
-        self.before_pass()
+        self.check_cancelled()
         network = self._network(name, self._fast)
         height, width = arrays[0].shape[:2]
-        padding = (0, max(LEAST_SIDE_PX - width, 0), 0, max(LEAST_SIDE_PX - height, 0))
+        padding = (0, max(MIN_SIDE_PX - width, 0), 0, max(MIN_SIDE_PX - height, 0))
         tensors = [F.pad(_tensor(array), padding, mode="replicate") for array in arrays]
         output = network(*(t.to(self.device, memory_format=torch.channels_last) for t in tensors))
         picture: Picture = output[0, :, :height, :width].permute(1, 2, 0).float().cpu().numpy()

@@ -258,8 +258,8 @@ def patch_measures(picture: NDArray[np.float32], hole: NDArray[np.bool_]) -> tup
 
     picture (H,W,3) in [0,1], hole (H,W). By at most `MEASURED` of the hole's patches and the known ones.
     """
-    coherence = hole_coherence(picture, hole, 1, most=MEASURED)
-    return coherence, hole_band_wasserstein(picture, hole, 2, projections=16, most=MEASURED)
+    coherence = hole_coherence(picture, hole, 1, max_patches=MEASURED)
+    return coherence, hole_band_wasserstein(picture, hole, 2, projections=16, max_patches=MEASURED)
 
 
 def _pair(example: Example, picture: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -111,14 +111,14 @@ def _own_limit() -> Iterator[None]:
                 Image.MAX_IMAGE_PIXELS = limit
 
 
-def open_image(path: Path, most_pixels: int | None = None) -> ImageFile.ImageFile:
-    """Read a file's header; pixels come later. InputError above `most_pixels` or MAX_PIXELS."""
-    most_pixels = most_pixels or MAX_PIXELS
+def open_image(path: Path, max_pixels: int | None = None) -> ImageFile.ImageFile:
+    """Read a file's header; pixels come later. InputError above `max_pixels` or MAX_PIXELS."""
+    max_pixels = max_pixels or MAX_PIXELS
     image = Image.open(path, formats=_FORMATS)
     width, height = image.size
-    if width * height > most_pixels:
+    if width * height > max_pixels:
         image.close()
-        raise InputError(f"{path}: expected at most {most_pixels / 10**6:g} megapixels, got {width}x{height}")
+        raise InputError(f"{path}: expected at most {max_pixels / 10**6:g} megapixels, got {width}x{height}")
     return image
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Encoder = Callable[[Pixels, bytes | None, str], tuple[bytes, list[str]]]
 
 
-_MOST_PX = {"WEBP": 16383, "JPEG": 65535}
+_MAX_PX = {"WEBP": 16383, "JPEG": 65535}
 
 
 def output_format(
@@ -127,9 +127,9 @@ def _save(pixels: Pixels, icc_profile: bytes | None, name: str, format: str, **o
     if icc_profile:
         options["icc_profile"] = icc_profile
     height, width = pixels.shape[:2]
-    if max(height, width) > (most_px := _MOST_PX.get(format, 2**31)):
+    if max(height, width) > (max_px := _MAX_PX.get(format, 2**31)):
         raise InputError(
-            f"{name}: expected at most {most_px} px a side for {format}, got {width}x{height}; "
+            f"{name}: expected at most {max_px} px a side for {format}, got {width}x{height}; "
             "choose another format"
         )
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format, **options)

@@ -113,9 +113,9 @@ def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
     write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
 
 
-def check_size(path: str | Path, most_pixels: int) -> None:
-    """Raise InputError where a picture's header says more than `most_pixels`, without decoding it."""
-    with reading(Path(path)), open_image(Path(path), most_pixels):
+def check_size(path: str | Path, max_pixels: int) -> None:
+    """Raise InputError where a picture's header says more than `max_pixels`, without decoding it."""
+    with reading(Path(path)), open_image(Path(path), max_pixels):
         pass
 
 

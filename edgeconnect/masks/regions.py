@@ -35,12 +35,12 @@ class Box:
         """To index an (H,W,...) array with."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
-    def grown(self, margin: int, shape: tuple[int, ...], least: int = 0) -> Box:
-        """With `margin` more on each side and at least `least` long sides, as far as an array of `shape` has
+    def grown(self, margin: int, shape: tuple[int, ...], min_side: int = 0) -> Box:
+        """With `margin` more on each side and sides of `min_side` or more, as far as an array of `shape` has
         it.
         """
-        top, bottom = _stretch(self.top - margin, self.bottom + margin, least, shape[0])
-        left, right = _stretch(self.left - margin, self.right + margin, least, shape[1])
+        top, bottom = _stretch(self.top - margin, self.bottom + margin, min_side, shape[0])
+        left, right = _stretch(self.left - margin, self.right + margin, min_side, shape[1])
         return Box(top, left, bottom, right)
 
     def inside(self, outer: Box) -> Box:
@@ -103,14 +103,14 @@ def _bounds(mask: Mask, left: int, top: int, width: int, height: int) -> Box:
     )
 
 
-def _parts(start: int, stop: int, most: int) -> Iterator[tuple[int, int]]:
-    count = -(-(stop - start) // most)
+def _parts(start: int, stop: int, max_length: int) -> Iterator[tuple[int, int]]:
+    count = -(-(stop - start) // max_length)
     marks = np.linspace(start, stop, count + 1).round().astype(int).tolist()
     yield from pairwise(marks)
 
 
-def _stretch(start: int, stop: int, least: int, length: int) -> tuple[int, int]:
-    missing = max(least - (stop - start), 0)
+def _stretch(start: int, stop: int, min_length: int, length: int) -> tuple[int, int]:
+    missing = max(min_length - (stop - start), 0)
     start, stop = start - missing // 2, stop + missing - missing // 2
     if start < 0:
         start, stop = 0, stop - start if missing else stop

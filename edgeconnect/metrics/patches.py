@@ -39,15 +39,15 @@ def bidirectional_similarity(result: Picture, source: Picture, scales: int = 3) 
 
 
 def hole_coherence(
-    result: Picture, hole: Mask, scales: int = 3, most: tuple[int, int] | None = None
+    result: Picture, hole: Mask, scales: int = 3, max_patches: tuple[int, int] | None = None
 ) -> float:
     """Mean squared difference, 0 best, between patches that touch a filled hole and the nearest known ones.
 
-    `result` is the composite. `most`: at most so many patches of each kind are drawn, always the same ones.
+    `result` is the composite. `max_patches`: so many of each kind are drawn at most, always the same ones.
     Errors: an empty hole; no 7x7 patch that is known at every scale.
     """
     levels = zip(_pyramid(result, scales), _hole_pyramid(hole, scales), strict=True)
-    return float(np.mean([_to_nearest(*_filled_and_known(a, m, most)) for a, m in levels]))
+    return float(np.mean([_to_nearest(*_filled_and_known(a, m, max_patches)) for a, m in levels]))
 
 
 def sliced_wasserstein(
@@ -76,19 +76,19 @@ def hole_band_wasserstein(
     scales: int = 3,
     projections: int = 64,
     seed: int = 0,
-    most: tuple[int, int] | None = None,
+    max_patches: tuple[int, int] | None = None,
 ) -> float:
     """`hole_sliced_wasserstein` by frequency: of the levels of a Laplacian pyramid, in the known deviations.
 
     After Karras et al. ("Progressive Growing of GANs", 2018, section 5): without the pyramid a patch's mean
     brightness, which says where in the photo it lies, outweighs all texture. Both sets of patches are scaled
     by the known ones' mean and deviation in each channel (there: each by its own), so that lost contrast
-    counts. The last scale holds what is coarser. `most` as for `hole_coherence`.
+    counts. The last scale holds what is coarser. `max_patches` as for `hole_coherence`.
     """
     bands = _laplacian_pyramid(result, scales)
     distances = []
     for band, missing in zip(bands, _hole_pyramid(hole, scales), strict=True):
-        filled, known = (p.reshape(len(p), 3, -1) for p in _filled_and_known(band, missing, most))
+        filled, known = (p.reshape(len(p), 3, -1) for p in _filled_and_known(band, missing, max_patches))
         mean, deviation = known.mean((0, 2), keepdims=True), known.std((0, 2), keepdims=True) + 1e-6
         a, b = (((p - mean) / deviation).reshape(len(p), -1) for p in (filled, known))
         distances.append(_sliced(a, b, projections, seed))
@@ -132,7 +132,7 @@ def _patches(picture: Patches) -> Patches:
 
 
 def _filled_and_known(
-    picture: Patches, hole: Mask, most: tuple[int, int] | None = None
+    picture: Patches, hole: Mask, max_patches: tuple[int, int] | None = None
 ) -> tuple[Patches, Patches]:
     """Patches that touch the hole, and those that don't; at most so many of each, drawn evenly."""
     touches = sliding_window_view(hole, (_SIDE, _SIDE)).any(axis=(2, 3)).ravel()
@@ -141,15 +141,15 @@ def _filled_and_known(
             "no 7x7 patch is free of the hole at every scale, so there is nothing to compare it with"
         )
     filled, known = np.flatnonzero(touches), np.flatnonzero(~touches)
-    if most:
-        filled, known = _drawn(filled, most[0]), _drawn(known, most[1])
+    if max_patches:
+        filled, known = _drawn(filled, max_patches[0]), _drawn(known, max_patches[1])
     return _patches_at(picture, filled), _patches_at(picture, known)
 
 
-def _drawn(indices: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    if len(indices) <= most:
+def _drawn(indices: NDArray[np.intp], max_count: int) -> NDArray[np.intp]:
+    if len(indices) <= max_count:
         return indices
-    return np.sort(np.random.default_rng(0).choice(indices, most, replace=False))
+    return np.sort(np.random.default_rng(0).choice(indices, max_count, replace=False))
 
 
 def _patches_at(picture: Patches, indices: NDArray[np.intp]) -> Patches:
@@ -161,7 +161,7 @@ def _patches_at(picture: Patches, indices: NDArray[np.intp]) -> Patches:
 def _to_nearest(a: Patches, b: Patches) -> float:
     """Mean over the rows of `a` (N,D) of the mean squared difference to the nearest row of `b` (M,D).
 
-    One matrix product finds the neighbours, the least |b|² - 2ab; their distances are then taken exactly.
+    One matrix product finds the neighbours, the smallest |b|² - 2ab; their distances are then taken exactly.
     """
     ones = np.ones((len(a), 1), np.float32)
     centred_a, centred_b = a - b.mean(axis=0), b - b.mean(axis=0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class PatchDiscriminator(nn.Module):
     """(N,in_channels,H,W) -> the outputs of its five convolutions, the last being logits: (N,1,H/8-2,W/8-2).
 
-    Each logit judges a patch of 70x70 pixels. No norm but the spectral one, no biases.
+    Each logit says how real a patch of 70x70 pixels looks. No norm but the spectral one, no biases.
     """
 
     def __init__(self, in_channels: int, *, width: int = 64) -> None:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def smooth_fill(photo: Tensor, mask: Tensor, tension: float = 0.3, steps: int = 12) -> Tensor:
-    """Continue the rim of the hole and its slopes into it: an approximate spline under tension.
+    """Continue the rim of the hole and its gradients into it: an approximate spline under tension.
 
     (N,C,H,W) and (N,1,H,W), 1 = hole -> (N,C,H,W) in the photo's range, known pixels unchanged. Minimises the
     hole's sum of squared Laplacians plus `tension` times that of squared differences (Smith & Wessel,
-    "Gridding with continuous curvature splines in tension", 1990). Slopes go on for some 1 / sqrt(tension)
+    "Gridding with continuous curvature splines in tension", 1990). Gradients go on for some 1 / sqrt(tension)
     px; without tension it would be the biharmonic fill, which overshoots in wide holes. Each level of a 2x
     pyramid of known-pixel means starts from the coarser level's solution and takes `steps` of conjugate
     gradients (cascadic multigrid).
@@ -32,16 +32,16 @@ def smooth_fill(photo: Tensor, mask: Tensor, tension: float = 0.3, steps: int = 
     coarse = F.avg_pool2d(photo * known, 2, ceil_mode=True, count_include_pad=False) / weight.clamp(min=0.25)
     filled = smooth_fill(coarse, (weight == 0).to(mask), 4 * tension, steps)
     filled = F.interpolate(filled, photo.shape[-2:], mode="bilinear", align_corners=False)
-    filled = _less_bent(composite(photo, filled, mask), mask, tension, steps)
+    filled = _conjugate_gradients(composite(photo, filled, mask), mask, tension, steps)
     return composite(photo, filled, mask)
 
 
-def _less_bent(filled: Tensor, mask: Tensor, tension: float, steps: int) -> Tensor:
+def _conjugate_gradients(filled: Tensor, mask: Tensor, tension: float, steps: int) -> Tensor:
     """Conjugate gradients on the hole's bending and stretching energy, each channel by itself."""
 
     def gradient(u: Tensor) -> Tensor:
-        slopes = _laplacian(u)
-        return (_laplacian(slopes) - tension * slopes) * mask
+        laplacian = _laplacian(u)
+        return (_laplacian(laplacian) - tension * laplacian) * mask
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum((2, 3), keepdim=True)
@@ -49,10 +49,10 @@ def _less_bent(filled: Tensor, mask: Tensor, tension: float, steps: int) -> Tens
     residual = -gradient(filled)
     direction, size = residual, dot(residual, residual)
     for _ in range(steps):
-        bent = gradient(direction)
-        length = size / dot(direction, bent).clamp(min=1e-20)
+        change = gradient(direction)
+        length = size / dot(direction, change).clamp(min=1e-20)
         filled = filled + length * direction
-        residual = residual - length * bent
+        residual = residual - length * change
         before, size = size, dot(residual, residual)
         direction = residual + size / before.clamp(min=1e-20) * direction
     return filled

@@ -37,14 +37,14 @@ def train(
     config: TrainConfig,
     *,
     resume: bool = False,
-    say: Callable[[str], None] = lambda text: None,
-    on_step: Callable[[Report], None] = lambda report: None,
+    print_line: Callable[[str], None] = lambda text: None,
+    progress: Callable[[Report], None] = lambda report: None,
 ) -> Outcome:
     """Run (or resume) the training that `config` describes, to its last step or until it is stopped.
 
-    SIGTERM, SIGINT and `max_minutes` finish the current step, save and return. `say` gets sentences for the
-    terminal, `on_step` a report after every step (step, images_per_s, loss terms), in the main process alone.
-    Raises InputError for unusable input and NonFiniteLossError.
+    SIGTERM, SIGINT and `max_minutes` finish the current step, save and return. `print_line` gets sentences
+    for the terminal, `progress` a report after every step (step, images_per_s, loss terms), in the main
+    process alone. Raises InputError for unusable input and NonFiniteLossError.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -54,24 +54,24 @@ def train(
         if ranks.is_main and not resume:
             run_folder.refuse_another(config.run)
         distributed.wait(ranks)
-        quiet = (lambda text: None) if not ranks.is_main else say
+        quiet = (lambda text: None) if not ranks.is_main else print_line
         run = _Run(config, _make_trainer(config, device, ranks, resume, quiet), ranks, quiet)
         with stop_signals() as stopping:
-            return run.loop(stopping, on_step)
+            return run.loop(stopping, progress)
 
 
 class _Run:
     """One process's part of a run: its data, its trainer, its clock."""
 
     def __init__(
-        self, config: TrainConfig, trainer: Trainer, ranks: Ranks, say: Callable[[str], None]
+        self, config: TrainConfig, trainer: Trainer, ranks: Ranks, print_line: Callable[[str], None]
     ) -> None:
         self.config, self.trainer, self.ranks = config, trainer, ranks
         self.paths = run_folder.Paths(config.run)
         photos = _training_photos(config)
-        say(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
+        print_line(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
         for note in photos.masks.notes():
-            say(note)
+            print_line(note)
         self.loader = training_loader(
             photos,
             config.batch_size,
@@ -87,7 +87,7 @@ class _Run:
         if ranks.is_main:
             run_folder.save_config(config)
 
-    def loop(self, stopping: list[int], on_step: Callable[[Report], None]) -> Outcome:
+    def loop(self, stopping: list[int], progress: Callable[[Report], None]) -> Outcome:
         config, trainer = self.config, self.trainer
         started = time.monotonic()
         if trainer.step == 0:
@@ -98,7 +98,7 @@ class _Run:
             terms = trainer.train_step(next(batches))
             report = self.report(terms, time.monotonic() - before)
             if self.log:
-                on_step(report)
+                progress(report)
             is_late = config.max_minutes is not None and time.monotonic() - started > 60 * config.max_minutes
             is_last = trainer.step == config.steps or distributed.anywhere(
                 bool(stopping) or is_late, self.ranks, trainer.device
@@ -142,26 +142,26 @@ class _Run:
 
 
 def _make_trainer(
-    config: TrainConfig, device: torch.device, ranks: Ranks, resume: bool, say: Callable[[str], None]
+    config: TrainConfig, device: torch.device, ranks: Ranks, resume: bool, print_line: Callable[[str], None]
 ) -> Trainer:
     networks = build_networks(config)
     paths = run_folder.Paths(config.run)
     has_saved = resume and paths.has_saved
     if not has_saved:
         for name, source in initialise(config, networks).items():
-            say(f"{name} from {source}")
+            print_line(f"{name} from {source}")
     features = _features(config)
     if features:
-        say(features.describe())
+        print_line(features.describe())
     trainer = Trainer(config, networks, features, device, ranks)
     if has_saved:
         checkpoint = paths.latest_checkpoint()
         trainer.load_state(load_state(checkpoint))
         if trainer.step > config.steps:
             raise InputError(f"{config.run}: expected more steps than its {trainer.step}, got {config.steps}")
-        say(f"resumed from {checkpoint}")
+        print_line(f"resumed from {checkpoint}")
     elif resume:
-        say("nothing was saved yet: from the start")
+        print_line("nothing was saved yet: from the start")
     return trainer
 
 

@@ -1,4 +1,4 @@
-"""The paper's three stages, in its symbols: what is predicted, and what each network is charged for.
+"""The paper's three stages, in its symbols: what is predicted, and the losses of each network.
 
 Nazeri et al., "EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning" (arXiv 1901.00212).
 I_gt photo, I_gray gray, C_gt edges, M mask (1 = hole); G1, D1 edges; G2, D2 colours. Losses come back as
@@ -57,7 +57,7 @@ class Stage(Protocol):
 
 
 class EdgeStage:
-    """Stage 1: G1 completes Canny edges, judged by D1 (section 3.1, equations 1-4)."""
+    """Stage 1: G1 completes Canny edges against D1 (section 3.1, equations 1-4)."""
 
     def __init__(
         self, G1: nn.Module, D1: nn.Module, *, kind: losses.AdversarialKind, weights: dict[str, float]
@@ -79,27 +79,27 @@ class EdgeStage:
 
     def d_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         I_gray, C_gt, C_pred = batch.gray, batch.edge, prediction.C_pred
-        real, fake = self.judge(C_gt, I_gray)[-1], self.judge(C_pred, I_gray)[-1]
+        real, fake = self.discriminate(C_gt, I_gray)[-1], self.discriminate(C_pred, I_gray)[-1]
         return {"d_adv": losses.adversarial_d(real, fake, self.kind)}
 
     def g_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         I_gray, C_gt, C_pred = batch.gray, batch.edge, _given(prediction.C_pred)
         with torch.no_grad():
-            real = self.judge(C_gt, I_gray)
-        fake = self.judge(C_pred, I_gray)
+            real = self.discriminate(C_gt, I_gray)
+        fake = self.discriminate(C_pred, I_gray)
         L_adv1 = losses.adversarial_g(fake[-1], self.kind)
         L_FM = losses.feature_matching(real, fake)
         L_CE = losses.edge_cross_entropy(C_pred, C_gt, batch.mask)
         return {"adv": L_adv1, "feature_matching": L_FM, "cross_entropy": L_CE}
 
-    def judge(self, C: Tensor | None, I_gray: Tensor) -> list[Tensor]:
+    def discriminate(self, C: Tensor | None, I_gray: Tensor) -> list[Tensor]:
         """D1(C, I_gray): the feature maps of an edge map given its gray photo."""
         features: list[Tensor] = self.D1(torch.cat((I_gray, _given(C)), dim=1))
         return features
 
 
 class InpaintStage:
-    """Stage 2: G2 completes the colours, judged by D2 (section 3.2, equations 5-7).
+    """Stage 2: G2 completes the colours against D2 (section 3.2, equations 5-7).
 
     On true edges; with G1 given, on its completed edges, G1 frozen; `mixed`, on true ones in every other
     photo of a batch, so that G2 learns both to draw along given lines and to bear G1's faults.
@@ -147,7 +147,7 @@ class InpaintStage:
 
     def d_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         if not self.weights["adv"]:
-            return {}  # a discriminator whom nobody listens to
+            return {}  # a discriminator without a weight trains nobody
         real, fake = self.D2(batch.photo)[-1], self.D2(prediction.I_pred)[-1]
         return {"d_adv": losses.adversarial_d(real, fake, self.kind)}
 

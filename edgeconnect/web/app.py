@@ -23,7 +23,7 @@ from edgeconnect.web.fields import Fields
 from edgeconnect.web.guard import LOOPBACK, Guard, TooLargeError, limited
 from edgeconnect.web.limits import Limits
 from edgeconnect.web.photos import PhotoStore, UnknownPhotoError
-from edgeconnect.web.tasks import Desk
+from edgeconnect.web.tasks import State
 from edgeconnect.web.worker import AbandonedError, BusyError, OutOfTimeError, Worker
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from edgeconnect.web.models import Models
 
     Endpoint = Callable[[Request], Awaitable[Response]]
-    Verb = Callable[[Desk, Fields], Response]
+    Verb = Callable[[State, Fields], Response]
 
 HERE = Path(__file__).parent
 _TEXT_BYTES = 10_000  # of one text field
@@ -48,42 +48,42 @@ def create_app(
     addresses: bool = False,
 ) -> Starlette:
     """The ASGI application; `hosts` and `addresses` are what it answers to (see Guard)."""
-    office = _Office(models, limits or Limits())
+    app_state = _AppState(models, limits or Limits())
     routes = [
         Route("/", partial(_file, HERE / "page" / "index.html")),
         Route("/openapi.yaml", partial(_file, HERE / "openapi.yaml", media_type="application/yaml")),
         Mount("/page", StaticFiles(directory=HERE / "page")),
-        Route("/api/edges", office.form(verbs.edges, "/api/edges"), methods=["POST"]),
-        Route("/api/inpaint", office.form(verbs.inpaint, "/api/inpaint"), methods=["POST"]),
-        Route("/api/single", _Single(office), methods=["POST"]),
-        Route("/api/composite", office.form(verbs.composite, "/api/composite"), methods=["POST"]),
-        Route("/api/photos", office.form(verbs.keep_photo, "/api/photos"), methods=["POST"]),
-        Route("/api/photos/{id}", office.photo),
-        Route("/api/mask", office.form(verbs.repaired_mask, "/api/mask"), methods=["POST"]),
-        Route("/api/weights", office.weights),
+        Route("/api/edges", app_state.form(verbs.edges, "/api/edges"), methods=["POST"]),
+        Route("/api/inpaint", app_state.form(verbs.inpaint, "/api/inpaint"), methods=["POST"]),
+        Route("/api/single", _Single(app_state), methods=["POST"]),
+        Route("/api/composite", app_state.form(verbs.composite, "/api/composite"), methods=["POST"]),
+        Route("/api/photos", app_state.form(verbs.keep_photo, "/api/photos"), methods=["POST"]),
+        Route("/api/photos/{id}", app_state.photo),
+        Route("/api/mask", app_state.form(verbs.repaired_mask, "/api/mask"), methods=["POST"]),
+        Route("/api/weights", app_state.weights),
         Route("/api/samples", _samples),
         Route("/api/samples/{name}", _sample),
     ]
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, hosts=hosts, addresses=addresses)],
-        exception_handlers=_handlers(office.limits),
-        lifespan=office.open,
+        exception_handlers=_handlers(app_state.limits),
+        lifespan=app_state.open,
     )
-    app.state.end_patient_work = office.patient_worker.end
+    app.state.end_patient_work = app_state.patient_worker.end
     return app
 
 
-class _Office:
+class _AppState:
     """The workers and what they work with, for the routes that need them."""
 
     def __init__(self, models: Models, limits: Limits) -> None:
         self.limits = limits
-        self.desk = Desk(models, PhotoStore(limits.kept_bytes))
+        self.state = State(models, PhotoStore(limits.kept_bytes))
         self._worker = Worker(limits.places, limits.seconds)
         computer = self._worker.computer
         self.patient_worker = Worker(limits.single_places, limits.seconds, computer, is_patient=True)
-        models.before_pass = self.check = computer.check
+        models.check_cancelled = self.check = computer.check
 
     @asynccontextmanager
     async def open(self, app: Starlette) -> AsyncIterator[None]:
@@ -113,38 +113,38 @@ class _Office:
         async def answer(request: Request) -> Response:
             request = self.limited(request.scope, request.receive)
             async with self.received(request, path, self._worker) as fields:
-                return await self._worker.run(partial(verb, self.desk, fields), request.is_disconnected)
+                return await self._worker.run(partial(verb, self.state, fields), request.is_disconnected)
 
         return answer
 
     async def photo(self, request: Request) -> Response:
         """A kept photo."""
         with self._worker.place():
-            work = partial(verbs.kept_photo, self.desk, request.path_params["id"])
+            work = partial(verbs.kept_photo, self.state, request.path_params["id"])
             return await self._worker.run(work, request.is_disconnected)
 
     async def weights(self, request: Request) -> Response:
         """The names to choose from, the default first."""
-        return JSONResponse({"weights": self.desk.models.names})
+        return JSONResponse({"weights": self.state.models.names})
 
 
 class _Single:
     """The endpoint of the single-image mode: a picture at the end, or lines with what there is meanwhile."""
 
-    def __init__(self, office: _Office) -> None:
-        self._office = office
+    def __init__(self, app_state: _AppState) -> None:
+        self._app_state = app_state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes a place, receives the form, waits for the patient worker."""
-        office, request = self._office, self._office.limited(scope, receive)
-        worker = office.patient_worker
-        async with office.received(request, "/api/single", worker) as fields:
-            seconds = single.budget_seconds(fields, office.limits)
+        app_state, request = self._app_state, self._app_state.limited(scope, receive)
+        worker = app_state.patient_worker
+        async with app_state.received(request, "/api/single", worker) as fields:
+            seconds = single.budget_seconds(fields, app_state.limits)
             slot = lines.Slot()
-            verb = single.Single(office.desk, office.limits, office.check, slot.put)
+            verb = single.Single(app_state.state, app_state.limits, app_state.check, slot.put)
             work = worker.run(partial(verb, fields), request.is_disconnected, seconds)
             if lines.MEDIA_TYPE in request.headers.get("accept", ""):
-                await lines.send_lines(send, slot, work, partial(_explained, limits=office.limits))
+                await lines.send_lines(send, slot, work, partial(_explained, limits=app_state.limits))
             else:
                 await (await work)(scope, receive, send)
 
@@ -167,10 +167,10 @@ async def _sample(request: Request) -> Response:
 def _handlers(limits: Limits) -> dict[Any, Any]:
     """How each failure is answered; whatever is not listed is a bug and answered with 500."""
 
-    async def say(request: Request, error: Exception) -> Response:
+    async def respond(request: Request, error: Exception) -> Response:
         return _sentence(*_explained(error, limits))
 
-    return dict.fromkeys((*_plain(limits), InputError, HTTPException, Exception), say)
+    return dict.fromkeys((*_plain(limits), InputError, HTTPException, Exception), respond)
 
 
 def _explained(error: BaseException, limits: Limits) -> tuple[int, str]:

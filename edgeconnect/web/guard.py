@@ -78,18 +78,18 @@ def host_name(host: str) -> str:
     return name.strip("[]").lower()
 
 
-def limited(receive: Receive, headers: Headers, most_bytes: int) -> Receive:
-    """`receive` for a body up to `most_bytes`, said in advance or not; raises TooLargeError beyond."""
+def limited(receive: Receive, headers: Headers, max_bytes: int) -> Receive:
+    """`receive` for a body up to `max_bytes`, said in advance or not; raises TooLargeError beyond."""
     length = headers.get("content-length", "0")
     taken = 0
 
     async def receive_some() -> Message:
         nonlocal taken
-        if int(length) > most_bytes:
+        if int(length) > max_bytes:
             raise TooLargeError
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > most_bytes:
+        if taken > max_bytes:
             raise TooLargeError
         return message
 

@@ -31,7 +31,7 @@ class Models:
         self._files = dict(files)
         self.device, self._precision, self._kept = device, precision, kept
         self._loaded: OrderedDict[str, EdgeConnect] = OrderedDict()
-        self.before_pass: Callable[[], None] = lambda: None  # called before each pass through a network
+        self.check_cancelled: Callable[[], None] = lambda: None  # called before each pass through a network
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +53,7 @@ class Models:
     def _load(self, path: Path) -> EdgeConnect:
         model = EdgeConnect.load(path, device=self.device, precision=self._precision)
         _ = model.edge_generator, model.inpaint_generator  # both are needed: said now, not at the first fill
-        model.before_pass = lambda: self.before_pass()
+        model.check_cancelled = lambda: self.check_cancelled()
         return model
 
 

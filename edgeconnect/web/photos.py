@@ -16,16 +16,16 @@ class UnknownPhotoError(LookupError):
 class PhotoStore:
     """Decoded photos up to a number of bytes, the least recently used leaving first; not thread-safe."""
 
-    def __init__(self, most_bytes: int) -> None:
-        """most_bytes: of pixels; a single photo may be larger and stays until the next one comes."""
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        """max_bytes: of pixels; a single photo may be larger and stays until the next one comes."""
+        self._max_bytes = max_bytes
         self._photos: OrderedDict[str, Photo] = OrderedDict()
 
     def keep(self, name: str, photo: Photo) -> None:
         """Add a photo and let go of others where there are too many."""
         self._photos[name] = photo
         self._photos.move_to_end(name)
-        while len(self._photos) > 1 and sum(map(_bytes, self._photos.values())) > self._most_bytes:
+        while len(self._photos) > 1 and sum(map(_bytes, self._photos.values())) > self._max_bytes:
             self._photos.popitem(last=False)
 
     def get(self, name: str) -> Photo:

@@ -76,11 +76,11 @@ def serve(
     *,
     names: Collection[str] = (),
     limits: Limits | None = None,
-    say: Callable[[str], None] = lambda url: None,
+    on_ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Answer at host:port (0: a free one) until interrupted; `names` are further host names to answer to.
 
-    `say` gets the URL once it is taken; InputError where it cannot be.
+    `on_ready` gets the URL once it is taken; InputError where it cannot be.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -89,7 +89,7 @@ def serve(
         raise InputError(f"{host}:{port}: expected a free address of this machine, got: {error}") from None
     with listening:
         address = f"[{host}]" if ":" in host else host
-        say(f"http://{address}:{listening.getsockname()[1]}/")
+        on_ready(f"http://{address}:{listening.getsockname()[1]}/")
         server(models, host, port, names=names, limits=limits).run([listening])
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgeconnect.io.images import Pixels
     from edgeconnect.web.fields import Fields
     from edgeconnect.web.limits import Limits
-    from edgeconnect.web.tasks import Desk, Task
+    from edgeconnect.web.tasks import State, Task
 
 STARTS = ("patches", "edgeconnect")
 DEFAULT_SECONDS = 120
@@ -43,7 +43,7 @@ Event = dict[str, Any]
 class Single:
     """Fills one form's hole from its photo alone; `show` is given an Event now and then."""
 
-    desk: Desk
+    state: State
     limits: Limits
     check: Callable[[], None]
     show: Callable[[Event], None]
@@ -55,15 +55,15 @@ class Single:
         has_start = fields.choice("start", STARTS) == "edgeconnect"
         if not has_start and (fields.has("edges") or fields.has("edges_from")):
             raise HTTPException(400, "edges and edges_from: expected start=edgeconnect with them")
-        task = read_task(self.desk, fields)
+        task = read_task(self.state, fields)
         _check_size(task.mask, self.limits.single_pixels)
-        photo = verbs.filled(self.desk, fields, task) if has_start else task.photo.rgb
+        photo = verbs.filled(self.state, fields, task) if has_start else task.photo.rgb
         watcher = _Watcher(task, self.show)
         ingan = InGAN(
             seconds,
             start=_as_it_is if has_start else None,
-            safe=self.desk.models.get(fields.text("weights")),
-            device=self.desk.models.device,
+            safe=self.state.models.get(fields.text("weights")),
+            device=self.state.models.device,
             watch=watcher,
         )
         try:
@@ -142,14 +142,14 @@ class _Watcher:
         return picture
 
 
-def _check_size(mask: NDArray[np.bool_], most_pixels: int) -> None:
+def _check_size(mask: NDArray[np.bool_], max_pixels: int) -> None:
     """Memory follows a hole's window, which is as much on each side as the hole is long."""
     for group in hole_groups(mask, CONTEXT_PX):
         height, width = group.bottom - group.top, group.right - group.left
         window = group.grown(max(CONTEXT_PX, height, width), mask.shape)
         pixels = (window.bottom - window.top) * (window.right - window.left)
-        if pixels > most_pixels:
+        if pixels > max_pixels:
             raise InputError(
                 f"a hole of {width}x{height} px and what fills it are {pixels / 1e6:.1f} megapixels: "
-                f"expected at most {most_pixels / 1e6:g} from the photo alone; paint a smaller hole"
+                f"expected at most {max_pixels / 1e6:g} from the photo alone; paint a smaller hole"
             )

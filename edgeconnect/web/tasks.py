@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from edgeconnect.edges import maps
 from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.edgeconnect import CONTEXT_PER_DEPTH, CONTEXT_PX, LEAST_WINDOW_PX
+from edgeconnect.inpainters.edgeconnect import CONTEXT_PER_DEPTH, CONTEXT_PX, MIN_WINDOW_PX
 from edgeconnect.io import images
 from edgeconnect.masks import repair, shapes
 from edgeconnect.masks.regions import BLOCK_PX, Box, depth
@@ -34,7 +34,7 @@ PARTS = ("whole", "surroundings", "hole")
 
 
 @dataclass(frozen=True)
-class Desk:
+class State:
     """What the verbs work with."""
 
     models: Models
@@ -60,7 +60,7 @@ def surroundings(mask: Mask) -> Box:
     """
     hole = hole_bounds(mask)
     deepest = depth(mask[hole.grown(1, mask.shape).slices])
-    box = hole.grown(max(LEAST_WINDOW_PX, CONTEXT_PX, round(CONTEXT_PER_DEPTH * deepest)), mask.shape)
+    box = hole.grown(max(MIN_WINDOW_PX, CONTEXT_PX, round(CONTEXT_PER_DEPTH * deepest)), mask.shape)
     return Box(box.top // BLOCK_PX * BLOCK_PX, box.left // BLOCK_PX * BLOCK_PX, box.bottom, box.right)
 
 
@@ -70,9 +70,9 @@ def needs_hole(fields: Fields) -> None:
         raise HTTPException(400, "expected a hole: send a file `mask` or a text `box`")
 
 
-def read_task(desk: Desk, fields: Fields) -> Task:
+def read_task(state: State, fields: Fields) -> Task:
     """The photo and its hole from a form."""
-    photo_id, photo = read_photo(desk, fields)
+    photo_id, photo = read_photo(state, fields)
     size = photo.rgb.shape[:2]
     mask, notes = np.zeros(size, bool), [f"photo: {note}" for note in photo.notes]
     if boxes := [_corners(text) for text in fields.texts("box")]:
@@ -87,17 +87,17 @@ def read_task(desk: Desk, fields: Fields) -> Task:
     return Task(photo_id, photo, mask, surroundings(mask), notes)
 
 
-def read_photo(desk: Desk, fields: Fields) -> tuple[str, Photo]:
+def read_photo(state: State, fields: Fields) -> tuple[str, Photo]:
     """The photo sent, or the kept one that is named; a sent one is kept."""
     name = fields.text("photo_id")
     if name is not None and fields.has("photo"):
         raise HTTPException(400, "expected photo or photo_id, got both")
     if name is not None:
-        return name, desk.photos.get(name)
+        return name, state.photos.get(name)
     name = fields.content_hash("photo")
-    if name not in desk.photos:
-        desk.photos.keep(name, fields.picture("photo", images.read_photo))
-    return name, desk.photos.get(name)
+    if name not in state.photos:
+        state.photos.keep(name, fields.picture("photo", images.read_photo))
+    return name, state.photos.get(name)
 
 
 def given_edges(fields: Fields, task: Task) -> NDArray[np.float32] | None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edgeconnect.io.images import Photo, Pixels
     from edgeconnect.masks.regions import Box
     from edgeconnect.web.fields import Fields
-    from edgeconnect.web.tasks import Desk
+    from edgeconnect.web.tasks import State
 
 _HOLE = ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y", "weights", "part")
 FIELDS = {
@@ -54,9 +54,9 @@ SAMPLES = {
 }
 
 
-def edges(desk: Desk, fields: Fields) -> Response:
+def edges(state: State, fields: Fields) -> Response:
     """The edge map, completed in the hole or with another photo's lines there: grey PNG, white lines."""
-    task, model = read_task(desk, fields), desk.models.get(fields.text("weights"))
+    task, model = read_task(state, fields), state.models.get(fields.text("weights"))
     window, box = asked_boxes(task, fields)
     mask = task.mask[window.slices]
     lines = model.complete_edges(task.photo.rgb[window.slices], mask)
@@ -66,17 +66,17 @@ def edges(desk: Desk, fields: Fields) -> Response:
     return _png(_encode(pixels), box, task)
 
 
-def inpaint(desk: Desk, fields: Fields) -> Response:
+def inpaint(state: State, fields: Fields) -> Response:
     """The photo with its hole filled, as deep, grey and transparent as it came: PNG."""
     needs_hole(fields)
-    task = read_task(desk, fields)
-    return answer(task, fields, filled(desk, fields, task))
+    task = read_task(state, fields)
+    return answer(task, fields, filled(state, fields, task))
 
 
-def composite(desk: Desk, fields: Fields) -> Response:
+def composite(state: State, fields: Fields) -> Response:
     """The whole photo with a picture that was answered for its hole's bounding box in the hole: PNG."""
     needs_hole(fields)
-    task = read_task(desk, fields)
+    task = read_task(state, fields)
     box, fill = hole_bounds(task.mask), fields.picture("fill", images.read_photo).rgb
     result, hole = task.photo.rgb.copy(), task.mask[box.slices]
     if fill.shape[:2] != hole.shape or fill.dtype != result.dtype:
@@ -89,23 +89,23 @@ def composite(desk: Desk, fields: Fields) -> Response:
     return _png(encode(result, task.photo.without_eraser(task.mask), whole), whole, task)
 
 
-def keep_photo(desk: Desk, fields: Fields) -> Response:
+def keep_photo(state: State, fields: Fields) -> Response:
     """Read a photo and keep it for the other verbs: JSON with its id, size and what reading changed."""
-    photo_id, photo = read_photo(desk, fields)
+    photo_id, photo = read_photo(state, fields)
     height, width = photo.rgb.shape[:2]
     return JSONResponse({"id": photo_id, "width": width, "height": height, "notes": list(photo.notes)})
 
 
-def kept_photo(desk: Desk, photo_id: str) -> Response:
+def kept_photo(state: State, photo_id: str) -> Response:
     """A kept photo as PNG."""
-    photo = desk.photos.get(photo_id)
+    photo = state.photos.get(photo_id)
     pixels = as_stored(photo.rgb, photo.is_gray, photo.alpha)
     return Response(_encode(pixels, photo.icc_profile), media_type="image/png")
 
 
-def repaired_mask(desk: Desk, fields: Fields) -> Response:
+def repaired_mask(state: State, fields: Fields) -> Response:
     """A mask file as this package understands it, at the photo's size: PNG, white = hole."""
-    photo_id, photo = read_photo(desk, fields)
+    photo_id, photo = read_photo(state, fields)
     size = photo.rgb.shape[:2]
     polarity = fields.choice("mask_polarity", MASK_POLARITIES)
     mask, notes = repair.repair(fields.picture("mask", images.read_raw), size, polarity)
@@ -113,9 +113,9 @@ def repaired_mask(desk: Desk, fields: Fields) -> Response:
     return _png(_encode(mask.astype(np.uint8) * np.uint8(255)), task.window, task)
 
 
-def filled(desk: Desk, fields: Fields, task: Task) -> Pixels:
+def filled(state: State, fields: Fields, task: Task) -> Pixels:
     """The photo filled by a pair of networks, with the form's edges where it has some."""
-    model = desk.models.get(fields.text("weights"))
+    model = state.models.get(fields.text("weights"))
     given = given_edges(fields, task)
     given = borrowed_edges(fields, task, model) if given is None else given
     inner = task.window.slices

@@ -50,7 +50,7 @@ class Computer:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._is_taken = False
-        self._hurried = 0  # turns that wait and are not patient
+        self._urgent = 0  # turns that wait and are not patient
         self._here = threading.local()  # the turn of each worker's thread
 
     def check(self) -> None:
@@ -61,7 +61,7 @@ class Computer:
         turn: _Turn | None = getattr(self._here, "turn", None)
         if turn is None:
             return
-        if turn.is_patient and self._hurried:
+        if turn.is_patient and self._urgent:
             self._leave()
             self._enter(turn)
         turn.check()
@@ -79,9 +79,9 @@ class Computer:
 
     def _enter(self, turn: _Turn) -> None:
         with self._changed:
-            self._hurried += not turn.is_patient
-            self._changed.wait_for(lambda: not (self._is_taken or (turn.is_patient and self._hurried)))
-            self._hurried -= not turn.is_patient
+            self._urgent += not turn.is_patient
+            self._changed.wait_for(lambda: not (self._is_taken or (turn.is_patient and self._urgent)))
+            self._urgent -= not turn.is_patient
             self._is_taken = True
 
     def _leave(self) -> None:

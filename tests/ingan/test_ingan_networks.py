@@ -91,9 +91,9 @@ def test_without_poolings_shifted_pictures_become_shifted_results() -> None:
 def test_an_output_of_the_finest_scale_sees_nine_by_nine_pixels() -> None:
     discriminator = small_discriminator(1).eval()
     picture = random_pictures(1, 30, 40).requires_grad_()
-    judged = discriminator(picture, [1.0])
-    assert judged.shape == (1, 1, 11, 16)
-    judged[0, 0, 4, 7].backward()
+    logits = discriminator(picture, [1.0])
+    assert logits.shape == (1, 1, 11, 16)
+    logits[0, 0, 4, 7].backward()
     assert picture.grad is not None
     rows, columns = torch.nonzero(picture.grad.abs().sum((0, 1)), as_tuple=True)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (8, 16, 14, 22)
@@ -114,7 +114,7 @@ def test_weights_start_coarse_and_end_even() -> None:
     assert scale_weights(1, 0.3) == [1.0]
 
 
-def test_the_judgement_is_the_weighted_mean_of_the_scales() -> None:
+def test_the_logits_are_the_weighted_mean_of_the_scales() -> None:
     discriminator, picture = small_discriminator(2).eval(), random_pictures(1, 30, 30)
     fine, coarse = discriminator.maps(picture)
     assert coarse.shape == (1, 1, 7, 7)  # of 21 px
@@ -126,24 +126,24 @@ def test_the_judgement_is_the_weighted_mean_of_the_scales() -> None:
     torch.testing.assert_close(discriminator(picture, [0.25, 0.75]), 0.25 * fine + 0.75 * only_coarse)
 
 
-def test_a_picture_too_small_for_coarse_scales_is_judged_at_the_others() -> None:
+def test_a_picture_too_small_for_coarse_scales_is_seen_at_the_others() -> None:
     discriminator, picture = small_discriminator(3).eval(), random_pictures(1, 16, 16)
     assert len(discriminator.maps(picture)) == 1
     torch.testing.assert_close(discriminator(picture, [0.2, 0.3, 0.5]), discriminator.maps(picture)[0])
 
 
-def test_what_is_in_a_hole_changes_no_judgement_that_counts() -> None:
+def test_what_is_in_a_hole_changes_no_logit_that_counts() -> None:
     discriminator, weights = small_discriminator(3).eval(), [0.2, 0.3, 0.5]
     picture, other = random_pictures(1, 60, 70), random_pictures(1, 60, 70, seed=1)
     hole = torch.zeros(1, 1, 60, 70)
     hole[..., 20:33, 41:50] = 1
     with torch.no_grad():
-        judged, share = discriminator.known(picture, hole, weights)
+        logits, share = discriminator.known(picture, hole, weights)
         again, _ = discriminator.known(torch.where(hole > 0, other, picture), hole, weights)
         plain, plain_again = (
             discriminator(p, weights) for p in (picture, torch.where(hole > 0, other, picture))
         )
-    assert torch.equal(judged, again)
+    assert torch.equal(logits, again)
     assert not torch.equal(plain, plain_again)
     # and no more is left out than must be: at the finest scale, patches with a part in the hole
     seen = discriminator.known_patches(hole)[0][0, 0]
@@ -151,7 +151,7 @@ def test_what_is_in_a_hole_changes_no_judgement_that_counts() -> None:
         touches = hole[..., 2 * row : 2 * row + 9, 2 * column : 2 * column + 9].any()
         assert seen[row, column] == ~touches
     assert share.min() < 0.99 and share.max().item() == pytest.approx(1)
-    torch.testing.assert_close(judged[share > 0.999], plain[share > 0.999])
+    torch.testing.assert_close(logits[share > 0.999], plain[share > 0.999])
 
 
 @pytest.mark.parametrize(("norm", "is_blind"), [("batch", True), ("photo", False), ("none", False)])
@@ -182,20 +182,20 @@ def test_the_photo_s_statistics_are_learned_from_real_pictures_alone() -> None:
     # the second picture counts for half, as many as have been seen
     torch.testing.assert_close(norm.mean, (before[0] + fake.mean((0, 2, 3))) / 2)
     discriminator = Discriminator(1, width=4, norm="photo")
-    judged = discriminator.real(real, [1.0])
+    logits = discriminator.real(real, [1.0])
     counts = {name: int(c) for name, c in discriminator.state_dict().items() if name.endswith("count")}
-    assert judged.shape == (2, 1, 6, 6) and set(counts.values()) == {1} and len(counts) == 3
+    assert logits.shape == (2, 1, 6, 6) and set(counts.values()) == {1} and len(counts) == 3
     discriminator(fake, [1.0])
     assert all(int(c) == 1 for name, c in discriminator.state_dict().items() if name.endswith("count"))
 
 
 def test_without_a_hole_everything_counts_and_with_nothing_else_nothing() -> None:
     discriminator, weights, picture = small_discriminator(2).eval(), [0.5, 0.5], random_pictures(1, 30, 30)
-    judged, share = discriminator.known(picture, torch.zeros(1, 1, 30, 30), weights)
-    torch.testing.assert_close(judged, discriminator(picture, weights))
+    logits, share = discriminator.known(picture, torch.zeros(1, 1, 30, 30), weights)
+    torch.testing.assert_close(logits, discriminator(picture, weights))
     torch.testing.assert_close(share, torch.ones_like(share))
-    judged, share = discriminator.known(picture, torch.ones(1, 1, 30, 30), weights)
-    assert share.max() == 0 and judged.isfinite().all()
+    logits, share = discriminator.known(picture, torch.ones(1, 1, 30, 30), weights)
+    assert share.max() == 0 and logits.isfinite().all()
 
 
 def test_bfloat16_stays_near_float32_and_keeps_its_type_between_layers() -> None:

@@ -41,7 +41,7 @@ def test_the_losses_are_those_of_the_paper() -> None:
     assert stage().inverse_losses(x, y, SAME)["inverse"].item() == pytest.approx(0.2)
 
 
-def test_the_way_back_goes_back_to_the_size_and_shape_of_the_photo() -> None:
+def test_the_reconstruction_has_the_size_and_shape_of_the_photo() -> None:
     y, x = torch.meshgrid(torch.linspace(-0.5, 0.5, 40), torch.linspace(-0.5, 0.5, 60), indexing="ij")
     photo = torch.stack([x, y, (x + y) / 2])[None]
     for T in (
@@ -49,8 +49,8 @@ def test_the_way_back_goes_back_to_the_size_and_shape_of_the_photo() -> None:
         Transformation((50, 70), (0.2, -0.2)),
         Transformation((40, 60), (-0.2, 0.2)),
     ):
-        way_back = stage().way_back(photo, stage().predict(photo, T), T)
-        assert way_back.item() == pytest.approx(0.2, abs=0.01)
+        reconstruction_loss = stage().reconstruction_loss(photo, stage().predict(photo, T), T)
+        assert reconstruction_loss.item() == pytest.approx(0.2, abs=0.01)
 
 
 def test_places_that_left_the_frame_are_not_charged_for() -> None:
@@ -60,7 +60,7 @@ def test_places_that_left_the_frame_are_not_charged_for() -> None:
     photo[lost] = 1
     y = torch.zeros(1, 3, 40, 40)
     assert lost.float().mean() > 0.1
-    assert stage().way_back(photo, y, T).item() == pytest.approx(0.1)
+    assert stage().reconstruction_loss(photo, y, T).item() == pytest.approx(0.1)
 
 
 def test_the_discriminator_s_loss_moves_no_generator_and_the_extra_step_no_first_pass() -> None:
@@ -69,7 +69,7 @@ def test_the_discriminator_s_loss_moves_no_generator_and_the_extra_step_no_first
     x = torch.full((1, 3, 8, 8), 0.5)
     y = trained.predict(x, SAME)
     assert not trained.d_losses(x, y, [1.0])["d_adv"].requires_grad
-    # |0.5 g - 0.5| through the way back alone
+    # |0.5 g - 0.5| through the reconstruction alone
     (gradient,) = torch.autograd.grad(trained.inverse_losses(x, y * 1.2, SAME)["inverse"], gain)
     assert gradient.item() == pytest.approx(0.6)
 
@@ -100,5 +100,5 @@ def test_everything_that_a_network_sees_is_noisy() -> None:
     y = noisy.predict(x, SAME)
     noisy.d_losses(x, y, [1.0])
     noisy.g_losses(x, y, SAME, [1.0])
-    # G(x), D(x), D(y), D(y), G(y) on the way back, each with one more than it was given
+    # G(x), D(x), D(y), D(y), G(y) for the reconstruction, each with one more than it was given
     assert seen == [1, 1, 2, 2, 2]

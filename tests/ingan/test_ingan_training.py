@@ -99,7 +99,7 @@ def test_a_step_moves_both_networks(tmp_path: Path) -> None:
         assert not any(map(torch.equal, old, network.parameters()))
 
 
-def test_the_way_back_gets_its_own_step_later(tmp_path: Path) -> None:
+def test_the_reconstruction_gets_its_own_step_later(tmp_path: Path) -> None:
     trainer = trainer_of(tiny(tmp_path, inverse_from=2))
     assert ["inverse" in trainer.train_step() for _ in range(4)] == [False, False, True, True]
     counts = {
@@ -109,7 +109,7 @@ def test_the_way_back_gets_its_own_step_later(tmp_path: Path) -> None:
     assert counts == {"generator": {6}, "discriminator": {4}}
 
 
-def test_without_the_reconstruction_there_is_no_way_back(tmp_path: Path) -> None:
+def test_without_its_weight_there_is_no_reconstruction(tmp_path: Path) -> None:
     trainer = trainer_of(tiny(tmp_path, w_reconstruction=0, inverse_from=0))
     assert set(trainer.train_step()) == {"adv", "d_adv"}
 
@@ -186,7 +186,7 @@ def test_one_colour_is_learned_without_a_fault(tmp_path: Path) -> None:
     assert all(np.isfinite(list(step.values())).all() for step in terms)
 
 
-def test_the_way_back_is_learned(tmp_path: Path) -> None:
+def test_the_reconstruction_is_learned(tmp_path: Path) -> None:
     options = {"width": 8, "w_reconstruction": 100, "inverse_from": 0, "sizes_until": 10_000, "trapezoids": 0}
     trainer = trainer_of(tiny(tmp_path, steps=1000, lr=1e-3, crop=32, **options))
     errors = [trainer.train_step()["reconstruction"] for _ in range(40)]
@@ -212,7 +212,7 @@ def test_a_state_of_other_networks_is_refused(tmp_path: Path) -> None:
 def test_a_run_leaves_what_its_folder_promises(tmp_path: Path) -> None:
     config = tiny(tmp_path, preview_every=4)
     said: list[str] = []
-    outcome = train(config, say=said.append)
+    outcome = train(config, print_line=said.append)
     assert (outcome.step, outcome.signal) == (6, None)
     assert [line["step"] for line in lines(config.run)] == [1, 2, 3, 4, 5, 6]
     assert [p.name for p in run_folder.Paths(config.run).checkpoints()] == [
@@ -241,7 +241,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, stop_at: int) -> None
         if report["step"] == stop_at:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    outcome = train(parts, on_step=stop)
+    outcome = train(parts, progress=stop)
     assert (outcome.step, outcome.signal) == (stop_at, signal.SIGTERM)
     assert train(parts, resume=True).step == 6
     states = [load_state(run_folder.Paths(c.run).latest_checkpoint()) for c in (whole, parts)]
@@ -261,7 +261,7 @@ def test_a_run_stops_after_its_minutes(tmp_path: Path) -> None:
 
 def test_a_large_photo_is_shrunk_and_said_and_a_small_one_is_not(tmp_path: Path) -> None:
     said: list[str] = []
-    train(tiny(tmp_path, short_side=20, steps=1, crop=16), say=said.append)
+    train(tiny(tmp_path, short_side=20, steps=1, crop=16), print_line=said.append)
     assert read_rgb(tmp_path / "run/photos/0.png").shape == (20, 28, 3)
     assert any("shrunk from 56x40 to 28x20 px" in text for text in said)
     config = tiny(tmp_path, short_side=200, steps=1, run=str(tmp_path / "other"))

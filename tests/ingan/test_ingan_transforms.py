@@ -73,7 +73,7 @@ def test_a_trapezoid_without_a_top_is_refused() -> None:
 def test_sizes_are_drawn_by_the_curriculum() -> None:
     def sizes(progress: float) -> np.ndarray:
         rng = np.random.default_rng(0)
-        drawn = [draw(rng, (100, 200), progress, scales=(0.15, 2.25), least_px=16) for _ in range(2000)]
+        drawn = [draw(rng, (100, 200), progress, scales=(0.15, 2.25), min_px=16) for _ in range(2000)]
         return np.array([T.size for T in drawn]) / (100, 200)
 
     assert (sizes(0.0) == 1).all()
@@ -88,7 +88,7 @@ def test_sizes_are_drawn_by_the_curriculum() -> None:
 
 def test_a_share_of_the_draws_are_trapezoids_within_the_largest_shift() -> None:
     rng = np.random.default_rng(0)
-    options = {"scales": (0.5, 2.0), "least_px": 8, "trapezoids": 0.25, "most_shift": 0.3}
+    options = {"scales": (0.5, 2.0), "min_px": 8, "trapezoids": 0.25, "max_shift": 0.3}
     shifts = np.array([draw(rng, (50, 50), 1.0, **options).shifts for _ in range(2000)])
     assert (shifts != 0).any(1).mean() == pytest.approx(0.25, abs=0.03)
     assert 0.28 < np.abs(shifts).max() <= 0.3

@@ -460,9 +460,9 @@ def test_a_link_back_to_a_folder_above_does_not_find_its_pictures_again(tmp_path
     assert images.list_images(tmp_path) == [tmp_path / "a.png"]
 
 
-@pytest.mark.parametrize(("name", "most_px"), [("a.webp", 16383), ("a.jpg", 65535)])
-def test_a_picture_too_long_for_a_format_is_refused_in_a_sentence(tmp_path, name, most_px):
-    long = np.zeros((1, most_px + 1, 3), np.uint8)
-    with pytest.raises(InputError, match=f"{name}: expected at most {most_px} px a side"):
+@pytest.mark.parametrize(("name", "max_px"), [("a.webp", 16383), ("a.jpg", 65535)])
+def test_a_picture_too_long_for_a_format_is_refused_in_a_sentence(tmp_path, name, max_px):
+    long = np.zeros((1, max_px + 1, 3), np.uint8)
+    with pytest.raises(InputError, match=f"{name}: expected at most {max_px} px a side"):
         images.write_photo(tmp_path / name, long, images.Photo(long))
     assert not list(tmp_path.iterdir())

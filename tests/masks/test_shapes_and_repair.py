@@ -343,7 +343,7 @@ def recipe(monkeypatch):
     return load
 
 
-def test_the_drawing_recipe_fills_every_class_and_its_doctor_finds_nothing_wrong(recipe, tmp_path, capsys):
+def test_the_drawing_recipe_fills_every_class_and_its_check_finds_nothing_wrong(recipe, tmp_path, capsys):
     size = ["--width", "48", "--height", "32", "--count", "2"]
     assert recipe("draw").main(["--out", str(tmp_path), *size]) == 0
     files = sorted(tmp_path.iterdir())
@@ -368,7 +368,7 @@ def test_the_drawing_recipe_draws_boxes_and_refuses_nonsense(recipe, tmp_path, c
     assert main(["--out", str(tmp_path), "--width", "8"]) == 1
 
 
-def test_the_doctor_names_every_trouble_and_fails(recipe, tmp_path, capsys, hole):
+def test_the_check_names_every_trouble_and_fails(recipe, tmp_path, capsys, hole):
     photos, found = tmp_path / "photos", tmp_path / "masks"
     for name in ("good", "inverted", "small", "empty", "photo", "broken"):
         write_png(photos / f"{name}.png", np.zeros((*hole.shape, 3), np.uint8))

@@ -105,7 +105,7 @@ def test_a_sample_of_the_patches_gives_about_the_same_measures(rng):
     hole[30:60, 30:60] = True
     picture[hole] *= 0.5
     for measure in (hole_coherence, hole_band_wasserstein):
-        whole, drawn = measure(picture, hole, 1), measure(picture, hole, 1, most=(400, 4000))
-        assert drawn == measure(picture, hole, 1, most=(400, 4000)) != whole
+        whole, drawn = measure(picture, hole, 1), measure(picture, hole, 1, max_patches=(400, 4000))
+        assert drawn == measure(picture, hole, 1, max_patches=(400, 4000)) != whole
         assert abs(drawn / whole - 1) < 0.1
-        assert measure(picture, hole, 1, most=(10**6, 10**6)) == whole
+        assert measure(picture, hole, 1, max_patches=(10**6, 10**6)) == whole

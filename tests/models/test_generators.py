@@ -132,7 +132,7 @@ def test_many_steps_reach_the_spline_itself(tension: float) -> None:
     np.testing.assert_allclose(filled, solved(photo, hole, tension), atol=1e-9)
 
 
-def test_the_smooth_fill_continues_slopes_where_a_harmonic_one_would_be_flat() -> None:
+def test_the_smooth_fill_continues_gradients_where_a_harmonic_one_would_be_flat() -> None:
     ramp = (torch.arange(32.0) / 31).expand(1, 1, 32, 32)
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., 24:] = 1

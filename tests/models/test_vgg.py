@@ -22,7 +22,7 @@ INDICES = {
 
 @pytest.fixture(scope="module")
 def torchvisions() -> nn.Sequential:
-    """torchvision's VGG-19 convolutions (80 MB, untrained) without the 500 MB that judge classes."""
+    """torchvision's VGG-19 convolutions (80 MB, untrained) without the 500 MB of the classifier."""
     torch.manual_seed(0)
     return make_layers(cfgs["E"]).eval()
 

@@ -114,7 +114,7 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path: Path, stage:
     broken = tiny_config(**_named(tmp_path, stage, edges, "broken"))
     assert train(unbroken) == Outcome(6)
     with pytest.raises(Killed):
-        train(broken, on_step=killed_after(5))
+        train(broken, progress=killed_after(5))
     assert train(broken, resume=True) == Outcome(6)
     assert differences(checkpoint(unbroken, 6), checkpoint(broken, 6)) == []
     assert differences(load_file(Paths(unbroken.run).weights), load_file(Paths(broken.run).weights)) == []
@@ -138,7 +138,7 @@ def test_a_resumed_run_with_two_workers_equals_an_unbroken_one_without(tmp_path:
     broken = tiny_config(tmp_path, run=str(tmp_path / "broken"), workers=2)
     train(unbroken)
     with pytest.raises(Killed):
-        train(broken, on_step=killed_after(4))
+        train(broken, progress=killed_after(4))
     train(broken, resume=True)
     assert differences(checkpoint(unbroken, 6), checkpoint(broken, 6)) == []
 
@@ -148,7 +148,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -
     broken = tiny_config(tmp_path, run=str(tmp_path / "broken"))
     train(unbroken)
     with pytest.raises(Killed):
-        train(broken, on_step=killed_after(2))
+        train(broken, progress=killed_after(2))
     train(broken, resume=True)
     assert differences(checkpoint(unbroken, 6), checkpoint(broken, 6)) == []
     for path in Paths(broken.run).checkpoints():
@@ -176,7 +176,7 @@ def test_how_much_of_the_mask_files_is_hole_is_said(tmp_path: Path) -> None:
             mask_polarity=polarity,
             steps=1,
         )
-        train(config, say=said.append)
+        train(config, print_line=said.append)
     found = [line for line in said if "1 masks in" in line]
     assert found[0].endswith("white is the hole: 25%")
     assert "black is the hole: 75%; is the other colour" in found[1]
@@ -246,7 +246,7 @@ def test_two_processes_resume_bit_for_bit_and_train_as_one_with_their_batches_to
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(tmp_path: Path, number: int) -> None:
     config = tiny_config(tmp_path, steps=1000, save_every=1000, validate_every=1000)
-    outcome = train(config, on_step=lambda r: os.kill(os.getpid(), number) if r["step"] == 2 else None)
+    outcome = train(config, progress=lambda r: os.kill(os.getpid(), number) if r["step"] == 2 else None)
     assert outcome == Outcome(2, number)
     assert Paths(config.run).latest_checkpoint() == Paths(config.run).checkpoint(2)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -261,7 +261,7 @@ def test_a_run_that_has_had_its_minutes_saves_and_stops(tmp_path: Path) -> None:
 def test_a_run_writes_all_its_files(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, keep=1, validate_every=4)
     reports: list[dict[str, Any]] = []
-    train(config, on_step=reports.append)
+    train(config, progress=reports.append)
     files = sorted(str(p.relative_to(config.run)) for p in config.run.rglob("*") if p.is_file())
     assert files == [
         "checkpoints/step_00000006.pt", "config.yaml", "log.jsonl", "samples/step_00000000.png",
@@ -321,7 +321,7 @@ def test_a_run_from_another_begins_at_step_zero_with_its_weights(tmp_path: Path)
     train(first)
     said: list[str] = []
     second = tiny_config(tmp_path, init_from=str(first.run), lr=1e-12, steps=1)
-    assert train(second, say=said.append) == Outcome(1)
+    assert train(second, print_line=said.append) == Outcome(1)
     assert log_lines(second)[0]["step"] == 0
     assert f"edge_generator from {first.run}" in said
     assert f"edge_discriminator from {first.run}" in said
@@ -348,7 +348,7 @@ def test_skipped_photos_are_counted_and_listed(tmp_path: Path) -> None:
     broken.write_bytes((tmp_path / "photos" / "photo_0.png").read_bytes()[:300])
     said: list[str] = []
     config = tiny_config(tmp_path, **options | {"val_photos": str(write_photos(tmp_path / "val", 1))})
-    assert train(config, say=said.append) == Outcome(4)
+    assert train(config, print_line=said.append) == Outcome(4)
     (line,) = [text for text in said if "skipped" in text]
     assert line.startswith("5 photos in") and "1 skipped" in line and "broken.png" in line
 

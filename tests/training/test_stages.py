@@ -99,7 +99,7 @@ def test_mixed_edges_are_true_in_every_other_photo_and_predicted_in_the_rest(net
     assert torch.equal(validated.C_comp[hole], validated.C_pred[hole])
 
 
-def test_in_the_joint_stage_stage_twos_loss_reaches_the_edge_generator_and_no_d1_judges(networks) -> None:
+def test_in_the_joint_stage_stage_twos_loss_reaches_the_edge_generator_without_d1(networks) -> None:
     stage, batch = joint_stage(networks), made_up_batch()
     assert list(stage.discriminators) == ["inpaint_discriminator"]
     assert list(stage.generators) == ["edge_generator", "inpaint_generator"]
@@ -133,7 +133,7 @@ def test_the_first_discriminator_sees_gray_and_edges_in_this_order(networks) -> 
     stage, batch = edge_stage(networks), made_up_batch()
     networks["D1"].eval()
     expected = networks["D1"](torch.cat((batch.gray, batch.edge), 1))
-    assert all(map(torch.equal, stage.judge(batch.edge, batch.gray), expected))
+    assert all(map(torch.equal, stage.discriminate(batch.edge, batch.gray), expected))
 
 
 def test_a_perfect_prediction_costs_the_adversarial_terms_alone(networks) -> None:

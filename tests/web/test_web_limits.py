@@ -237,7 +237,7 @@ def test_networks_are_not_run_for_a_client_who_has_gone(models: Models, photo: n
     def gone() -> None:
         raise AbandonedError
 
-    models.before_pass = gone
+    models.check_cancelled = gone
     mask = np.zeros(photo.shape[:2], bool)
     mask[20:50, 30:70] = True
     with pytest.raises(AbandonedError):
@@ -282,7 +282,7 @@ def test_places_are_given_back() -> None:
 
 
 def test_kept_photos_are_bounded_and_the_last_used_stay() -> None:
-    store = PhotoStore(most_bytes=1000)
+    store = PhotoStore(max_bytes=1000)
     photo = Photo(np.zeros((10, 10, 3), np.uint8), np.zeros((10, 10), np.uint8))  # 400 bytes
     for name in ("a", "b"):
         store.keep(name, photo)

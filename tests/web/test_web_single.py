@@ -198,7 +198,7 @@ def test_a_long_fill_ends_when_the_server_does(serve: Any, large: np.ndarray) ->
 def test_patient_work_stands_aside_and_one_thing_runs_at_a_time() -> None:
     computer, order = Computer(), list[str]()
     patient = Worker(1, 10, computer, is_patient=True)
-    hurried = Worker(3, 10, computer)
+    urgent = Worker(3, 10, computer)
     is_begun = threading.Event()
 
     def long() -> None:
@@ -221,13 +221,13 @@ def test_patient_work_stands_aside_and_one_thing_runs_at_a_time() -> None:
 
         slow = asyncio.create_task(patient.run(long, stays))
         await asyncio.to_thread(is_begun.wait)
-        await asyncio.gather(*(hurried.run(quick, stays) for _ in range(3)))
+        await asyncio.gather(*(urgent.run(quick, stays) for _ in range(3)))
         await slow
 
     asyncio.run(story())
     assert order[0] == "long" and order[-1] == "end" and order.count("quick") == 3
     patient.close()
-    hurried.close()
+    urgent.close()
 
 
 async def told(work: Callable[[lines.Slot], Any]) -> tuple[list[dict[str, Any]], Any]:
