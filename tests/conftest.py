@@ -22,10 +22,19 @@ if TYPE_CHECKING:
     from edgeconnect.web.models import Models
 
 
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """pytest-xdist runs one worker per core; their torch threads must not fight."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_cuda)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Each device that a claim about arithmetic should hold on; CUDA where there is a GPU."""
+    return torch.device(request.param)
 
 
 @pytest.fixture

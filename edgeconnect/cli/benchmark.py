@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeconnect.cli.options import at_least
+from edgeconnect.evaluation.measures import EXTRA
 
 if TYPE_CHECKING:
     import argparse
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add patch coherence and distribution: is it the photo's stuff?",
     )
+    parser.add_argument("--measures", default="", metavar="A,B,...", help=f"add any of {', '.join(EXTRA)}")
     parser.add_argument("--lpips", choices=("alex", "vgg", "squeeze"), help="add LPIPS on this trunk")
     parser.add_argument("--lpips-trunk", type=Path, metavar="FILE", help="torchvision's weights of the trunk")
     parser.add_argument("--fid", action="store_true", help="add FID")

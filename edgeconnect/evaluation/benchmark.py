@@ -174,7 +174,8 @@ def _extra(arguments: argparse.Namespace) -> list[Measure]:
     """The measures that were asked for besides the standard ones."""
     device = arguments.device
     found = [measures.vgg_l1(arguments.features, device)] if arguments.features else []
-    found += measures.PATCHES if arguments.patches else ()
+    named = [*(measures.PATCHES if arguments.patches else ()), arguments.measures]
+    found += measures.by_names(",".join(dict.fromkeys(named)))
     return found + (
         [measures.lpips(arguments.lpips, arguments.lpips_trunk, device)] if arguments.lpips else []
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from edgeconnect.edges.detectors import DETECTORS
 from edgeconnect.errors import InputError
 from edgeconnect.masks.kinds import KINDS
+from edgeconnect.training.extra_losses import EXTRA
 
 Stage = Literal["edge", "inpaint", "joint"]
 Config = TypeVar("Config", bound=BaseModel)
@@ -42,6 +43,13 @@ def _whole(value: Any) -> Any:
 def _word(value: Any) -> Any:
     """Let true in a YAML file, which is no text there, stand for "true"."""
     return "true" if value is True else value
+
+
+def _weights(value: Any) -> Any:
+    """Let "a=0.1,b=2" on the command line stand for weights by name."""
+    if not isinstance(value, str):
+        return value
+    return {name.strip(): weight for name, _, weight in (part.partition("=") for part in value.split(","))}
 
 
 Count = Annotated[int, BeforeValidator(_whole)]
@@ -133,6 +141,10 @@ class TrainConfig(BaseModel):
     w_perceptual: float = Field(0.1, ge=0, description="stages inpaint and joint, perceptual (paper: 0.1)")
     w_style: float = Field(250.0, ge=0, description="stages inpaint and joint, style (paper: 250)")
 
+    extra: Annotated[dict[str, float], BeforeValidator(_weights)] = Field(
+        {}, description=f"further generator losses, NAME=WEIGHT,...: {', '.join(EXTRA)} (paper: none)"
+    )
+
     lr: float | None = Field(None, gt=0, description="generators' learning rate (paper: 1e-4; joint 1e-6)")
     d_lr_ratio: float = Field(
         0.1, gt=0, description="discriminators' learning rate over the generators' (paper: 0.1)"
@@ -177,6 +189,8 @@ class TrainConfig(BaseModel):
             if pair is not None and pair[0] > pair[1]
         ]
         faults += beta_faults(self.betas)
+        if unknown := [name for name in self.extra if name not in EXTRA]:
+            faults.append(f"extra: expected losses among {', '.join(EXTRA)}, got {unknown[0]}")
         if self.detector not in DETECTORS:
             faults.append(f"detector: expected one of {', '.join(DETECTORS)}, got {self.detector}")
         if self.edges == "mixed" and self.batch_size % 2:
@@ -210,6 +224,7 @@ class TrainConfig(BaseModel):
                 "feature_matching": self.w_feature_matching,
                 "cross_entropy": self.w_cross_entropy,
                 "d_adv": 1.0,
+                **self.extra,
             }
         return {
             "l1": self.w_l1,
@@ -217,6 +232,7 @@ class TrainConfig(BaseModel):
             "perceptual": self.w_perceptual,
             "style": self.w_style,
             "d_adv": 1.0,
+            **self.extra,
         }
 
 

@@ -11,6 +11,7 @@ from edgeconnect.device import choose_dtype, compile_network
 from edgeconnect.edges import detectors
 from edgeconnect.errors import InputError
 from edgeconnect.models.checkpoint import Weights, build_network
+from edgeconnect.training import extra_losses
 from edgeconnect.training.distributed import Ranks, parallel
 from edgeconnect.training.optimizer import load_optimizer_state, optimizer_step
 from edgeconnect.training.stages import EdgeStage, InpaintStage, JointStage
@@ -103,6 +104,7 @@ class Trainer:
             # the rest is convolutions, which compiling leaves as they are
             for generator in self.stage.generators.values():
                 compile_network(generator.get_submodule("net"), device)
+        self.extra = {name: extra_losses.load(name) for name in config.extra}
         self.predict = parallel(self.stage.predict, self.stage.generators, self.ranks)
         self.d_losses = parallel(self.stage.d_losses, self.stage.discriminators, self.ranks)
 
@@ -117,6 +119,7 @@ class Trainer:
         self._freeze_discriminators(True)
         with self._autocast():
             g_terms = self.stage.g_losses(batch, prediction)
+            g_terms |= {name: loss(batch, prediction) for name, loss in self.extra.items()}
         optimizer_step(self.optimizers["g"], g_terms, self.stage.weights, self.step + 1)
         self._freeze_discriminators(False)
         self.step += 1

@@ -224,3 +224,11 @@ def test_an_infinite_psnr_survives_being_kept(tmp_path):
     scores = Scores(tmp_path / "scores.jsonl")
     scores.add({"inpainter": "a", "name": "x", "hole/psnr_db": float("inf")})
     assert Scores(tmp_path / "scores.jsonl").rows == scores.rows
+
+
+def test_measures_are_added_by_name(folders):
+    for path in sorted((folders / "masks").iterdir())[1:]:
+        path.unlink()
+    rows = run(folders, "--measures", "patch_coherence", inpainters="telea")
+    assert all(row["patches/coherence"] >= 0 and "patches/band_wasserstein" not in row for row in rows)
+    assert "expected measures among patch_coherence" in sentence(folders, "--measures", "charm")

@@ -221,3 +221,23 @@ def test_the_frozen_edge_generator_is_the_same_after_steps_and_validations(
     assert not frozen.training
     for name, value in frozen.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.parametrize("stage", ["edge", "inpaint"])
+def test_an_extra_loss_is_a_named_term_with_its_weight(tmp_path: Path, stage: str) -> None:
+    batch = made_up_batch()
+    plain = make(tiny_config(tmp_path, stage))
+    extra = make(tiny_config(tmp_path, stage, extra="total_variation=3"))
+    terms = extra.train_step(batch)
+    assert terms.keys() - plain.train_step(batch).keys() == {"total_variation"}
+    assert terms["total_variation"] > 0 and extra.stage.weights["total_variation"] == 3
+    name = next(iter(extra.stage.generators))
+    moved = zip(parameters(extra, name), parameters(plain, name), strict=True)
+    assert any((a != b).any() for a, b in moved)
+
+
+def test_an_extra_loss_that_does_not_exist_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="extra: expected losses among total_variation, got charm"):
+        tiny_config(tmp_path, extra="charm=1")
+    with pytest.raises(InputError, match="extra"):
+        tiny_config(tmp_path, extra="total_variation")
