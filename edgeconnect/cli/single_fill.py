@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeconnect.cli.options import add_mask_options, at_least, checked_masking, share
+from edgeconnect.cli.options import add_mask_options, at_least, checked_masking
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
     from edgeconnect.inpainters.single_image import Progress
-    from edgeconnect.io.jobs import Job
 
 
 def add_fill(uses: Any) -> None:
@@ -23,27 +23,16 @@ def add_fill(uses: Any) -> None:
     fill.add_argument("photo", type=Path, metavar="PHOTO|DIR")
     add_mask_options(fill)
     fill.add_argument(
-        "--budget", type=_budget, default=120.0, metavar="TIME", help="at most, a photo: 20s, 2m, 20m [2m]"
-    )
-    fill.add_argument(
-        "--iterations",
-        type=at_least(0),
-        metavar="N",
-        help="of the refinement, instead of the budget: reproducible; 0: patch matching alone",
+        "--budget",
+        type=_budget,
+        metavar="TIME",
+        help="at most, a photo: 5s, 1m; what is done then is finished",
     )
     fill.add_argument(
         "--start",
-        choices=("patches", "edgeconnect"),
-        default="patches",
-        help="where the structure comes from: the photo's patches or the EdgeConnect networks [patches]",
-    )
-    fill.add_argument(
-        "--fade",
-        type=share,
-        default=0.2,
-        metavar="SHARE",
-        help="where patches are only a guess, colours and coarse shapes come from the networks, and fine "
-        "detail fades into theirs by at most so much: more is paler; 0 uses the photo alone [%(default)s]",
+        choices=("photo", "edgeconnect"),
+        default="photo",
+        help="what says what goes where: the photo alone or the EdgeConnect networks [%(default)s]",
     )
     fill.add_argument("--weights", metavar="NAME|PATH", help="of the EdgeConnect networks [default]")
     fill.add_argument(
@@ -67,12 +56,10 @@ def _budget(text: str) -> float:
 
 
 def _fill(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from edgeconnect.cli import filling
     from edgeconnect.cli.filling import work_through
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
-    from edgeconnect.inpainters.single_image import InGAN
+    from edgeconnect.inpainters.single_image import SingleImage
     from edgeconnect.io.jobs import check_free, plan
 
     masking = checked_masking(options)
@@ -81,36 +68,22 @@ def _fill(options: argparse.Namespace) -> int:
         check_free(options.progress, jobs)
     show = _Show(options.progress)
     networks = None
-    if options.fade or options.start == "edgeconnect":
-        networks = EdgeConnect.load(options.weights, device=options.device)
-    inpainter = InGAN(
-        options.budget,
-        iterations=options.iterations,
-        start=networks if options.start == "edgeconnect" else None,
-        safe=networks,
-        fade=options.fade,
-        seed=options.seed,
-        device=options.device,
-        watch=show,
+    if options.start == "edgeconnect":
+        networks = partial(EdgeConnect.load(options.weights, device=options.device).inpaint, texture=0.0)
+    inpainter = SingleImage(
+        networks, budget_seconds=options.budget, seed=options.seed, device=options.device, progress=show
     )
 
-    def work(job: Job) -> list[str]:
-        with tqdm(unit="s", total=round(options.budget), leave=False, dynamic_ncols=True) as show.bar:
-            return filling.fill(inpainter, job, masking)
-
-    return work_through(jobs, work, options.out)
+    return work_through(jobs, lambda job: filling.fill(inpainter, job, masking), options.out)
 
 
 class _Show:
-    """Progress on the terminal, and the picture so far in a file where one is asked for."""
+    """The picture so far in a file, where one is asked for."""
 
     def __init__(self, file: Path | None) -> None:
-        self.bar: Any = None
         self._file, self._written = file, float("-inf")
 
     def __call__(self, progress: Progress) -> None:
-        self.bar.update(min(round(progress.seconds, 1), self.bar.total) - self.bar.n)
-        self.bar.set_description(progress.stage, refresh=False)
         if self._file and time.monotonic() - self._written >= 2:
             from edgeconnect.io import images
 

@@ -11,6 +11,6 @@ def __getattr__(name: str) -> Any:
     """Names of version 0.1, for one more release."""
     if name == "InGAN":
         where = "edgeconnect.inpainters.single_image"
-        warnings.warn(f"edgeconnect.ingan.InGAN is now {where}.InGAN", DeprecationWarning, stacklevel=2)
-        return import_module(where).InGAN
+        warnings.warn(f"edgeconnect.ingan.InGAN is now {where}.SingleImage", DeprecationWarning, stacklevel=2)
+        return import_module(where).SingleImage
     raise AttributeError(f"module 'edgeconnect.ingan' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Photo and mask in, whole photo out: the two generators in use, on photos of any size.
+"""Photo and mask in, whole photo out: lines, colours and texture, on photos of any size.
 
 Only the surroundings of the holes are computed, at the photo's own resolution. A hole too deep for the
 networks is filled at half the resolution first (and so on down), and the finer level starts from that.
@@ -19,12 +19,14 @@ from edgeconnect.device import Precision, choose_device, choose_dtype
 from edgeconnect.edges import detectors
 from edgeconnect.edges.canny import to_gray
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters.texture import fill_holes
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
 from edgeconnect.masks.shapes import feather
 from edgeconnect.models import weights
+from edgeconnect.patches.fill import NoPatchesError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -111,15 +113,56 @@ class EdgeConnect:
         mask: Mask,
         edges: NDArray[Any] | None = None,
         known_edges: NDArray[Any] | None = None,
+        *,
+        texture: float = 1.0,
+        seed: int = 0,
     ) -> Pixels:
-        """The photo with its hole filled; every known pixel is identical.
+        """The photo with its hole filled in three steps; every known pixel is identical.
 
         photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo. `edges`, (H,W) in [0,1] or
         bool, are used as given in the hole instead of G1's (`complete_edges`'); outside it the photo's own
-        Canny edges count, or `known_edges`, likewise. Raises InputError for other shapes or types and where
-        nothing is known.
+        Canny edges count, or `known_edges`, likewise. `texture` in [0,1]: how much of the photo's own texture
+        is laid over the networks' colours; 0 is the networks alone. `seed`: another one gives another
+        texture. Raises InputError for other shapes, types or ranges and where nothing is known.
         """
         _check(photo, mask)
+        if not 0 <= texture <= 1:
+            raise InputError(f"texture: expected a number from 0 to 1, got {texture}")
+        soft = self._colours(photo, mask, edges, known_edges)
+        if texture == 0:
+            return soft
+        sharp = fill_holes(
+            photo, mask, soft, seed=seed, device=self.device, progress=lambda picture: self.check_cancelled()
+        )
+        if texture == 1:
+            return sharp
+        result = photo.copy()
+        result[mask] = _pixels((1 - texture) * _unit(soft[mask]) + texture * _unit(sharp[mask]), photo.dtype)
+        return result
+
+    __call__ = inpaint
+
+    def candidates(
+        self, photo: Pixels, mask: Mask, count: int = 4, edges: NDArray[Any] | None = None
+    ) -> Iterator[Pixels]:
+        """Different fills of the same hole, best guess first, each computed when it is asked for.
+
+        photo, mask, edges: as for `inpaint`. The first is `inpaint`'s; the second the photo's own texture
+        without the networks' structure; then other seeds of both. Raises InputError as `inpaint` does.
+        """
+        _check(photo, mask)
+        soft = self._colours(photo, mask, edges, None)
+        for number in range(count):
+            guide = soft if number % 2 == 0 else None
+            try:
+                yield fill_holes(photo, mask, guide, seed=number // 2, device=self.device)
+            except NoPatchesError:
+                yield soft
+
+    def _colours(
+        self, photo: Pixels, mask: Mask, edges: NDArray[Any] | None, known_edges: NDArray[Any] | None
+    ) -> Pixels:
+        """Steps one and two: the photo with its hole painted by the networks along the lines."""
         outside = None if known_edges is None else _checked_edges(known_edges, mask)
         lines = self._lines(photo, mask, outside) if edges is None else _checked_edges(edges, mask)
         result = photo.copy()
@@ -136,8 +179,6 @@ class EdgeConnect:
             result[hole.slices][inner] = pixels[inner]
             missing[hole.slices] = False
         return result
-
-    __call__ = inpaint
 
     def _windows(self, mask: Mask) -> list[tuple[Box, Box]]:
         """Each group of holes: the window to look at, and the hole's own bounds."""

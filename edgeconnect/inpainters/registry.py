@@ -13,7 +13,7 @@ import numpy as np
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.base import Method, ResultsFolder
 from edgeconnect.provenance import content_hash, file_hash, versions
-from edgeconnect.types import Inpainter
+from edgeconnect.types import Inpainter, Mask, Rgb
 
 PLAIN: Mapping[str, str] = {
     "telea": "classical:telea",
@@ -31,8 +31,8 @@ def get(name: str, device: str = "auto") -> Inpainter:
 def find(name: str, device: str = "auto") -> Method:
     """The inpainter that `KIND`, `KIND:VALUE` or `KIND:NAME=VALUE` means; NAME is what to call it.
 
-    name: telea, ns, biharmonic; edgeconnect[:WEIGHTS], edgeconnect-without-edges[:WEIGHTS]; patches,
-    ingan[:TIME]; lama:FILE; folder:DIR; or `module:callable` for any other on Python's path.
+    name: telea, ns, biharmonic; edgeconnect[:WEIGHTS], the same -without-edges or its -networks alone;
+    patches[:TIME]; lama:FILE; folder:DIR; or `module:callable` for any other on Python's path.
     Raises InputError where there is no such inpainter or file.
     """
     kind, _, rest = name.partition(":")
@@ -62,7 +62,9 @@ def _plain(name: str) -> Method:
     return Method(name, f"{code}, {used}", lambda: getattr(module, attribute))
 
 
-def _edgeconnect(value: str, device: str, *, edges: bool = True) -> tuple[str, Callable[[], Inpainter]]:
+def _edgeconnect(
+    value: str, device: str, *, edges: bool = True, texture: float = 1.0
+) -> tuple[str, Callable[[], Inpainter]]:
     from edgeconnect.models.weights import find_weights
 
     weights = find_weights(value or None)
@@ -71,11 +73,12 @@ def _edgeconnect(value: str, device: str, *, edges: bool = True) -> tuple[str, C
         from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
         model = EdgeConnect.load(weights, device=device)
-        if edges:
-            return lambda photo, mask: np.asarray(model.inpaint(photo, mask), np.uint8)
-        return lambda photo, mask: np.asarray(
-            model.inpaint(photo, mask, np.zeros(mask.shape, bool)), np.uint8
-        )
+
+        def inpaint(photo: Rgb, mask: Mask) -> Rgb:
+            given = None if edges else np.zeros(mask.shape, bool)
+            return np.asarray(model.inpaint(photo, mask, given, texture=texture), np.uint8)
+
+        return inpaint
 
     return file_hash(weights), load
 
@@ -98,18 +101,14 @@ def _folder(value: str, device: str) -> tuple[str, Callable[[], Inpainter]]:
     return content_hash(results.files.values(), Path(value)), lambda: results
 
 
-def _single_image(
-    value: str, device: str, *, iterations: int | None = None
-) -> tuple[str, Callable[[], Inpainter]]:
-    """The photo's own patches: matched alone, or refined for a time (20s, 2m, ...) or the default one."""
-    from edgeconnect.inpainters.single_image import BUDGET_SECONDS, InGAN, parse_seconds
-    from edgeconnect.models.weights import find_weights
+def _single_image(value: str, device: str) -> tuple[str, Callable[[], Inpainter]]:
+    """The photo's own patches alone, for at most a time (20s, 2m, ...) or for as long as it takes."""
+    from edgeconnect.inpainters.single_image import SingleImage, parse_seconds
 
-    seconds = parse_seconds(value) if value and iterations is None else BUDGET_SECONDS
-    inpainter = InGAN(seconds, iterations=iterations, device=device)
+    inpainter = SingleImage(budget_seconds=parse_seconds(value) if value else None, device=device)
     package = Path(__file__).parents[1]
-    sources = [path for room in ("patches", "ingan", "inpainters") for path in (package / room).glob("*.py")]
-    origin = f"{content_hash(sources, package)}, {file_hash(find_weights())}, {seconds:g} s"
+    sources = [path for room in ("patches", "inpainters") for path in (package / room).glob("*.py")]
+    origin = f"{content_hash(sources, package)}, {value or 'no limit'}"
     return origin, lambda: lambda photo, mask: np.asarray(inpainter(photo, mask), np.uint8)
 
 
@@ -129,8 +128,8 @@ def _imported(module_name: str, attribute: str) -> Method:
 WITH_VALUE: Mapping[str, Callable[[str, str], tuple[str, Callable[[], Inpainter]]]] = {
     "edgeconnect": _edgeconnect,
     "edgeconnect-without-edges": partial(_edgeconnect, edges=False),
-    "patches": partial(_single_image, iterations=0),
-    "ingan": _single_image,
+    "edgeconnect-networks": partial(_edgeconnect, texture=0.0),
+    "patches": _single_image,
     "lama": _lama,
     "folder": _folder,
 }

@@ -1,29 +1,34 @@
-"""A hole filled with the photo's own patches, coarse to fine: in seconds, without any training.
+"""A hole filled with the photo's own patches, coarse to fine, optionally guided by another fill.
 
 Every patch that touches the hole takes the nearest patch of the known part, each pixel the weighted mean of
-what the patches over it then say, and so on to a fixed point (Wexler, Shechtman & Irani, "Space-Time
-Completion of Video", 2007, with the texture features of Newson et al., 2014, which keep fine texture apart
-from smooth surfaces at coarse scales). Holes start from the continuation of their rim at the coarsest scale.
+what the patches over it then propose, and so on (Wexler, Shechtman & Irani, "Space-Time Completion of
+Video", 2007). Matches are kept piecewise constant (see `PatchField.propagate`); all patches are compared with
+all at the coarse scales, upsampled matches are only propagated at the finest one (Barnes et al.,
+"PatchMatch", 2009). The guide, a soft fill such as the networks', is compared with the photo blurred alike,
+so that it decides what goes where and the photo what it looks like.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.models.smooth_fill import smooth_fill
+from edgeconnect.patches.blending import blend_seam
 from edgeconnect.patches.matching import (
     PATCH_PX,
-    Keys,
-    distances,
-    doubled,
-    grid,
-    improve,
-    touching,
-    vote,
+    PatchField,
+    PatchIndex,
+    grid_size,
+    patches_touching,
+    places,
     vote_weights,
 )
 
@@ -32,189 +37,261 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-LEAST_SIDE_PX = 24  # of the coarsest scale
-LEAST_PATCHES = 64  # known at the coarsest scale
-MOST_COMPARISONS = 10**9  # of patches in one search: seconds
-START_SCALE = 2  # where another fill comes in: halved so often
-DEEP_PX = 4  # a hole this deep is shallow enough to start from its rim
-ITERATIONS = (10, 8, 6, 4)  # at the coarsest scale, the next ones, and all finer ones (and from a start)
-TEXTURE_WINDOW_PX = 15
-TEXTURE_WEIGHT = 7.0  # a difference of texture counts so many times one of colour (Newson: sqrt(50))
-ALPHA = 5.0  # how freely patches may be used again; less: more variety and seams (Granot et al., section 3)
+MIN_SIDE_PX = 24  # of the coarsest scale
+MIN_PATCHES = 64  # usable at the coarsest scale
+SHALLOW_PX = 4  # a hole this deep can start from the continuation of its rim
+MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
+KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
+MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a second
+MAX_SOLVED_PX = 2**20  # of a window; finer scales only carry the matches up
+ITERATIONS = (10, 8, 5)  # at the coarsest scale, the next one and those below it
+FINEST_ITERATIONS = 1
+START_NOISE = 0.1  # of 1, with a seed
+COHERENCE = 0.7
+SHARPNESS = 2.0  # of votes (Wexler: 1)
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
+GUIDE_PX = 5  # of the box blur with which a guide is compared
+GUIDE_WEIGHT = 0.5  # of a squared difference to the guide, against one of colour
+
+
+class NoPatchesError(InputError):
+    """Nothing is known that could be copied."""
 
 
 def patch_fill(
     photo: Tensor,
     hole: Tensor,
-    start: Tensor | None = None,
-    avoid: Tensor | None = None,
-    watch: Callable[[Tensor], None] = lambda picture: None,
+    guide: Tensor | None = None,
+    *,
+    forbidden: Tensor | None = None,
+    seed: int = 0,
+    progress: Callable[[Tensor], None] = lambda picture: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Tensor:
-    """The photo (H,W,3) in [0,1] with its hole (H,W) bool filled, known pixels as they are.
+    """Fill the hole of a photo from its own patches; known pixels stay as they are.
 
-    start (H,W,3) is another fill, whose structure down to a quarter of the resolution is kept. From `avoid`
-    (H,W) bool, pixels beside the hole, nothing is copied. `watch` is shown the filled photo of each scale,
-    (H,W,3). Raises InputError where no patch is known.
+    photo: (H,W,3) in [0,1]; what is in the hole does not count. hole: (H,W) bool.
+    guide: (H,W,3), a soft fill that the result should resemble where it is blurred.
+    forbidden: (H,W) bool, known pixels that nothing is copied from. seed: of the random search, and from 1
+    on of noise in the start, which gives other fills.
+    progress: called with the photo (H,W,3) as filled at each scale; may raise to stop.
+    is_over: asked before each iteration; once true, the matches so far are carried up and copied from.
+    Returns (H,W,3). Raises NoPatchesError.
     """
-    height, width = hole.shape
-    closed = hole if avoid is None else hole | avoid
-    levels = scales(hole, closed)
-    pyramid = _pyramid(_with_texture(photo, hole), hole, levels)
-    if start is not None:
-        levels = min(levels, START_SCALE)
-        guess = _pyramid(_with_texture(start, torch.zeros_like(hole)), torch.zeros_like(hole), levels)[-1][0]
-        first = torch.where(pyramid[levels][1][..., None], guess, pyramid[levels][0])
-    else:
-        first = _rim_continued(*pyramid[levels])
-    matches = None
-    for level in range(levels, -1, -1):
-        known, missing = pyramid[level]
-        number = levels - level + (len(ITERATIONS) - 1 if start is not None else 0)
-        iterations = ITERATIONS[min(number, len(ITERATIONS) - 1)]
-        not_copied = _pooled(closed, 2**level, missing.shape)
-        picture = first if matches is None else known
-        picture, matches = _settle(picture, missing, not_copied, matches, iterations)
-        size = (height, width)
-        watch(torch.where(hole[..., None], _enlarged(picture[..., :3], 2**level, size), photo))
-    return torch.where(hole[..., None], picture[:height, :width, :3], photo)
-
-
-def scales(hole: Tensor, closed: Tensor | None = None) -> int:
-    """How often the photo is halved: until the hole is shallow, the photo small or hardly a patch known.
-
-    closed (H,W) bool: what nothing is copied from (the hole, if not more).
-    """
-    closed = hole if closed is None else closed
-    if not len(touching(closed)[1]):
-        raise InputError(f"expected a known patch of {PATCH_PX}x{PATCH_PX} pixels around the hole, got none")
-    levels = 0
-    while _depth(_pooled(hole, 2**levels)) > DEEP_PX:
-        smaller = _pooled(closed, 2 ** (levels + 1))
-        if min(smaller.shape) < LEAST_SIDE_PX or len(touching(smaller)[1]) < LEAST_PATCHES:
+    closed = hole if forbidden is None else hole | forbidden
+    scales = _scales(photo, hole, closed, guide)
+    generator = torch.Generator().manual_seed(seed)
+    level: _Level | None = None
+    for scale in reversed(scales):
+        if level is not None and is_over():
             break
-        levels += 1
-    return levels
+        level = _Level(scale, level, generator, seed)
+        level.settle(_iterations(scale.number, len(scales)), is_over)
+        progress(_at_full_size(level.picture, photo, hole, scale.factor))
+    if level is None:  # pragma: no cover - there is always a scale
+        raise ValueError("expected at least one scale")
+    if level.scale.factor > 1:
+        return _carried_up(level, photo, hole, closed)
+    blended = level.blended()[: hole.shape[0], : hole.shape[1]].clamp(0, 1)
+    return torch.where(hole[..., None], blended, photo)
 
 
-def _pooled(hole: Tensor, factor: int, size: tuple[int, ...] | None = None) -> Tensor:
-    """A hole at a coarser scale: what covers any of it; extended by its border to `size`."""
-    smaller = F.max_pool2d(hole[None, None].float(), factor, ceil_mode=True)
-    if size is not None:
-        bottom, right = size[0] - smaller.shape[2], size[1] - smaller.shape[3]
-        smaller = F.pad(smaller, (0, right, 0, bottom), mode="replicate")
-    return smaller[0, 0] > 0
+@dataclass(frozen=True)
+class _Scale:
+    """One size of the photo: `factor` times smaller, extended at the bottom and right to whole pixels."""
+
+    number: int  # 0: the finest
+    factor: int
+    picture: Tensor  # (h,w,3), 0 in the hole
+    hole: Tensor  # (h,w) bool
+    usable: Tensor  # (rows, columns): the known share of each patch, 0 where it must not be copied
+    guide: Tensor | None  # (h,w,3)
 
 
-def _depth(hole: Tensor) -> int:
-    """How many times a pixel can be taken off all around until nothing is left."""
-    depth, missing = 0, hole[None].float()
-    while missing.any():
-        missing = -F.max_pool2d(-missing, 3, 1, 1)
-        depth += 1
-    return depth
+def _known_shares(closed: Tensor) -> Tensor:
+    """The known share of each patch, 0 where that is less than MIN_KNOWN or its middle is unknown."""
+    share = F.avg_pool2d((~closed)[None, None].float(), PATCH_PX, 1)[0, 0]
+    half = PATCH_PX // 2
+    return torch.where((share >= MIN_KNOWN) & ~closed[half:-half, half:-half], share, 0)
 
 
-def _pyramid(picture: Tensor, hole: Tensor, levels: int) -> list[tuple[Tensor, Tensor]]:
-    """(picture, hole) of each scale from fine to coarse: means of what is known, known where all of it is.
+def _iterations(number: int, count: int) -> int:
+    if number == 0 and count > 1:
+        return FINEST_ITERATIONS
+    return ITERATIONS[min(count - 1 - number, len(ITERATIONS) - 1)]
 
-    The sides are first extended to multiples of the coarsest pixel.
+
+def _scales(photo: Tensor, hole: Tensor, closed: Tensor, guide: Tensor | None) -> list[_Scale]:
+    """From the finest that is solved to the coarsest, at which the hole is shallow."""
+    height, width = hole.shape
+    if min(hole.shape) < PATCH_PX:
+        raise NoPatchesError(f"expected a photo of {PATCH_PX} px or more on each side, got {width}x{height}")
+    finest = max(0, math.ceil(math.log2(height * width / MAX_SOLVED_PX) / 2))
+    most = max(finest, int(math.log2(max(min(height, width) / MIN_SIDE_PX, 1))))
+    unit = 2**most
+    layers = [photo * ~hole[..., None], (~hole)[..., None].float(), (~closed)[..., None].float()]
+    if guide is not None:
+        layers.append(torch.where(hole[..., None], guide, photo))
+    planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
+    planes = F.pad(planes, (0, -width % unit, 0, -height % unit), "replicate")
+    scales: list[_Scale] = []
+    for level in range(most + 1):
+        scale = _scale(planes, len(scales), 2**level, (height >> level, width >> level), guide is not None)
+        if level > finest and int((scale.usable == 1).sum()) < MIN_PATCHES:
+            break
+        if level >= finest:
+            if level == finest and not scale.usable.any():
+                raise NoPatchesError(
+                    f"expected a known patch of {PATCH_PX}x{PATCH_PX} pixels around the hole, got none"
+                )
+            scales.append(scale)
+            if _depth(scale.hole) <= SHALLOW_PX:
+                break
+        planes = F.avg_pool2d(planes, 2)
+    return scales
+
+
+def _scale(planes: Tensor, number: int, factor: int, inside: tuple[int, int], guided: bool) -> _Scale:
+    """A scale from the means of photo * known, known, open and guide; `inside` is its size unextended."""
+    known, is_open = planes[:, 3:4], planes[:, 4:5]
+    hole = (known < KNOWN_SHARE)[0, 0]
+    picture = torch.where(hole, 0, planes[:, :3] / known.clamp(min=1e-6))[0].permute(1, 2, 0).contiguous()
+    closed = hole | (is_open < KNOWN_SHARE)[0, 0]
+    usable = _known_shares(closed)
+    usable[max(inside[0] - PATCH_PX + 1, 1) :] = 0  # repeated pixels, which are no photo
+    usable[:, max(inside[1] - PATCH_PX + 1, 1) :] = 0
+    guide = planes[0, 5:8].permute(1, 2, 0) if guided else None
+    return _Scale(number, factor, picture, hole, usable, guide)
+
+
+class _Level:
+    """The picture and the matches at one scale while they settle."""
+
+    def __init__(self, scale: _Scale, coarser: _Level | None, generator: torch.Generator, seed: int) -> None:
+        self.scale, self.hole, self._generator = scale, scale.hole, generator
+        self.picture = scale.picture
+        rows, columns = grid_size(scale.picture)
+        queries = patches_touching(scale.hole).flatten().nonzero()[:, 0]
+        self.field = PatchField(rows, columns, queries)
+        guide = None if scale.guide is None else _guide_planes(scale.guide)
+        self._guide = None if guide is None else guide.flatten(0, 1)[queries]
+        distance = cv2.distanceTransform(scale.hole.cpu().numpy().astype(np.uint8), cv2.DIST_L2, 5)
+        nearness = RIM_DECAY ** -torch.from_numpy(distance).to(scale.picture)
+        self._nearness = nearness[self.field.y + PATCH_PX // 2, self.field.x + PATCH_PX // 2].clamp(min=1e-9)
+        self._pixels = places(scale.hole)
+        self._worth = torch.where(scale.hole, 1e-6, 1.0)  # only known pixels are copied where there are any
+        self._has_matches = coarser is not None
+        if coarser is None:
+            planes = scale.picture.permute(2, 0, 1)[None]
+            start = smooth_fill(planes, scale.hole[None, None].to(scale.picture))[0].permute(1, 2, 0)
+            if seed:
+                start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
+            self.picture = torch.where(scale.hole[..., None], start, scale.picture)
+        else:
+            self.field.upsampled(coarser.field, (rows, columns), coarser.field.columns)
+            self._paint(self._nearness)
+        self.index = PatchIndex(self.picture, scale.usable, guide)
+        self._replace_unusable()
+
+    def settle(self, iterations: int, is_over: Callable[[], bool]) -> None:
+        """Search and vote in turns."""
+        if not len(self.field.queries):
+            return
+        is_small = len(self.field.queries) * len(self.index.keys) <= MAX_COMPARISONS
+        is_finest = self._has_matches and iterations == FINEST_ITERATIONS
+        field, index = self.field, self.index
+        for iteration in range(iterations):
+            if iteration and is_over():
+                return
+            described = self._describe()
+            if is_small and not is_finest:
+                field.matches, field.distances = index.nearest(described)
+            else:
+                field.distances = index.distances(described, field.matches)
+                if not is_finest or not self._has_matches:
+                    field.matches, field.distances = index.search_around(
+                        described, field.matches, field.distances, self._generator
+                    )
+            field.propagate(index, described, COHERENCE, passes=2)
+            self._paint(self._nearness * vote_weights(field.distances, SHARPNESS))
+
+    def blended(self) -> Tensor:
+        """The picture (h,w,3) with its seam at the rim closed."""
+        return blend_seam(self._with_rim(), self.scale.picture, self.hole)
+
+    def _with_rim(self) -> Tensor:
+        """The picture with what the patches propose for the known pixels next to the hole, too."""
+        near = F.max_pool2d(self.hole[None, None].float(), 3, 1, 1)[0, 0] > 0
+        pixels = places(near)
+        weights = self._nearness * vote_weights(self.field.distances, SHARPNESS)
+        copied = self.scale.picture.clone()
+        copied[pixels] = self.field.vote(self.picture, weights, pixels, self._worth)
+        return copied
+
+    def _describe(self) -> Tensor:
+        """Descriptors of the queries in the present picture."""
+        y, x = self.field.y, self.field.x
+        top, left, bottom, right = int(y.min()), int(x.min()), int(y.max()) + 1, int(x.max()) + 1
+        part = self.picture[top : bottom + PATCH_PX - 1, left : right + PATCH_PX - 1]
+        described = self.index.describe(part)[(y - top) * (right - left) + x - left]
+        return described if self._guide is None else torch.cat((described, self._guide), dim=1)
+
+    def _paint(self, weights: Tensor) -> None:
+        if len(self.field.queries):
+            picture = self.picture.clone()
+            picture[self._pixels] = self.field.vote(self.picture, weights, self._pixels, self._worth)
+            self.picture = picture
+
+    def _replace_unusable(self) -> None:
+        """Random usable patches instead of those that the coarser scale took for known."""
+        wrong = ~self.index.is_usable(self.field.matches)
+        if count := int(wrong.sum()):
+            drawn = torch.randint(len(self.index.keys), (count,), generator=self._generator)
+            self.field.matches[wrong] = self.index.keys[drawn.to(self.index.keys.device)]
+
+
+def _guide_planes(guide: Tensor) -> Tensor:
+    """The guide around the middle of each patch, as much as GUIDE_WEIGHT of 49 pixels: (rows, columns, 3)."""
+    planes = F.pad(guide.permute(2, 0, 1)[None], (GUIDE_PX // 2,) * 4, "replicate")
+    half = PATCH_PX // 2
+    blurred = F.avg_pool2d(planes, GUIDE_PX, 1)[0, :, half:-half, half:-half]
+    return math.sqrt(GUIDE_WEIGHT * PATCH_PX**2) * blurred.permute(1, 2, 0)
+
+
+def _depth(hole: Tensor) -> float:
+    return float(cv2.distanceTransform(hole.cpu().numpy().astype(np.uint8), cv2.DIST_C, 3).max())
+
+
+def _at_full_size(picture: Tensor, photo: Tensor, hole: Tensor, factor: int) -> Tensor:
+    """The photo with its hole from a picture `factor` times smaller."""
+    if factor > 1:
+        planes = picture.permute(2, 0, 1)[None]
+        picture = F.interpolate(planes, scale_factor=factor, mode="bilinear")[0].permute(1, 2, 0)
+    return torch.where(hole[..., None], picture[: hole.shape[0], : hole.shape[1]], photo)
+
+
+def _carried_up(level: _Level, photo: Tensor, hole: Tensor, closed: Tensor) -> Tensor:
+    """The photo with its hole copied at full size along the matches of a coarser scale, seams closed.
+
+    Pixels whose source is unknown are enlarged from the coarser scale.
     """
-    unit = 2**levels
-    bottom, right = (-side % unit for side in hole.shape)
-    extended = F.pad(
-        torch.cat((picture, hole[..., None]), 2).permute(2, 0, 1)[None], (0, right, 0, bottom), "replicate"
-    )
-    pixels, known = extended[:, :-1], 1 - extended[:, -1:]
-    pyramid = []
-    for _ in range(levels + 1):
-        pixels = pixels * known
-        pyramid.append((pixels[0].permute(1, 2, 0).contiguous(), known[0, 0] == 0))
-        pixels, known = F.avg_pool2d(pixels, 2), (F.avg_pool2d(known, 2) == 1).to(pixels)
-    return pyramid
-
-
-def _rim_continued(picture: Tensor, hole: Tensor) -> Tensor:
-    filled = smooth_fill(picture.permute(2, 0, 1)[None], hole[None, None].to(picture))
-    return filled[0].permute(1, 2, 0)
-
-
-def _enlarged(picture: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
-    larger = F.interpolate(picture.permute(2, 0, 1)[None], scale_factor=factor, mode="bilinear")
-    return larger[0].permute(1, 2, 0)[: size[0], : size[1]]
-
-
-def _with_texture(photo: Tensor, hole: Tensor) -> Tensor:
-    """The photo and its texture: (H,W,5)."""
-    return torch.cat((photo, _texture(photo, hole)), dim=2)
-
-
-def _texture(photo: Tensor, hole: Tensor) -> Tensor:
-    """Mean absolute derivatives around each pixel, of what is known: (H,W,2)."""
-    gray = photo.mean(2)
-    known = ~hole
-    across = F.pad((gray[:, 1:] - gray[:, :-1]).abs() * (known[:, 1:] & known[:, :-1]), (0, 1))
-    down = F.pad((gray[1:] - gray[:-1]).abs() * (known[1:] & known[:-1]), (0, 0, 0, 1))
-    counted = torch.stack((across, down, known.float()))[None]
-    means = F.avg_pool2d(counted, TEXTURE_WINDOW_PX, 1, TEXTURE_WINDOW_PX // 2, count_include_pad=False)[0]
-    return (TEXTURE_WEIGHT * means[:2] / means[2:].clamp(min=1e-3)).permute(1, 2, 0)
-
-
-def _settle(
-    picture: Tensor, hole: Tensor, closed: Tensor, coarse: Tensor | None, iterations: int
-) -> tuple[Tensor, Tensor]:
-    """The picture filled at one scale, and the match of each patch of its grid (-1: patch is known)."""
-    queries, _ = touching(hole)
-    _, known = touching(closed)
-    nearness = _nearness(hole)
-    size = grid(picture)
-    search = _search(len(queries) * len(known), picture, known)
-    if coarse is None:
-        matches = search(picture, queries, None)
-    else:
-        matches = doubled(coarse, coarse.shape[1], queries, size[1], size)
-    for iteration in range(iterations):
-        if iteration:
-            matches = search(picture, queries, matches)
-        weights = _weights(picture, queries, matches, nearness, first=iteration == 0)
-        picture = vote(picture, hole, queries, matches, weights)
-    field = queries.new_full((size[0] * size[1],), -1)
-    field[queries] = matches
-    return picture, field.view(size)
-
-
-def _search(
-    comparisons: int, picture: Tensor, known: Tensor
-) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
-    """(picture, queries, matches so far) -> matches: among all known patches, or, where those are too many,
-    from those so far, which a coarser scale or a search among some of them has found.
-    """
-    if comparisons > MOST_COMPARISONS:
-        some = known[:: -(-comparisons // MOST_COMPARISONS)]
-        return lambda now, queries, matches: improve(
-            now,
-            known,
-            queries,
-            Keys(now, some).nearest_unused(now, queries, ALPHA) if matches is None else matches,
+    factor, field, half = level.scale.factor, level.field, PATCH_PX // 2
+    down, right = (
+        offsets.new_zeros(field.rows * field.columns).index_put((field.queries,), offsets)
+        for offsets in (
+            field.matches // field.columns - field.y,
+            field.matches % field.columns - field.x,
         )
-    keys = Keys(picture, known)
-    return lambda now, queries, matches: keys.nearest_unused(now, queries, ALPHA)
-
-
-def _nearness(hole: Tensor) -> Tensor:
-    """RIM_DECAY to the minus distance from the rim, (H,W)."""
-    nearness, missing, factor = torch.ones(hole.shape, device=hole.device), hole[None].float(), 1.0
-    while missing.any():
-        factor = max(factor / RIM_DECAY, 1e-6)
-        nearness[missing[0] > 0] = factor
-        missing = -F.max_pool2d(-missing, 3, 1, 1)
-    return nearness
-
-
-def _weights(picture: Tensor, queries: Tensor, matches: Tensor, nearness: Tensor, *, first: bool) -> Tensor:
-    """What each patch's vote counts: more near the rim and for a good match (Wexler, section 3.2)."""
-    _, columns = grid(picture)
-    centre = nearness[queries // columns + 3, queries % columns + 3]
-    if first:
-        return centre
-    return centre * vote_weights(distances(picture, queries, matches))
+    )
+    near = F.max_pool2d(hole[None, None].float(), 3, 1, 1)[0, 0] > 0
+    y, x = near.nonzero(as_tuple=True)
+    middle_y = (y // factor - half).clamp(0, field.rows - 1)
+    middle_x = (x // factor - half).clamp(0, field.columns - 1)
+    patch = middle_y * field.columns + middle_x
+    from_y, from_x = y + factor * down[patch], x + factor * right[patch]
+    inside = (from_y >= 0) & (from_y < hole.shape[0]) & (from_x >= 0) & (from_x < hole.shape[1])
+    from_y, from_x = from_y.clamp(0, hole.shape[0] - 1), from_x.clamp(0, hole.shape[1] - 1)
+    known = inside & ~closed[from_y, from_x]
+    copied = _at_full_size(level.picture, photo, hole, factor)
+    copied[y, x] = torch.where(known[:, None], photo[from_y, from_x], copied[y, x])
+    return blend_seam(copied, photo, hole)

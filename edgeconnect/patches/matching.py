@@ -1,9 +1,9 @@
-"""Patch matching: for each patch of a picture, its nearest among others; and pictures voted from matches.
+"""Patch matching: descriptors of patches, exact and local search for similar ones, and votes.
 
-Pictures are (H,W,C) float32 tensors. A patch is 7x7 pixels and named by the index of its upper left corner,
-y * (W - 6) + x. The nearest patch is found by comparing all with all, as one matrix product in blocks that
-stay in the processor's cache: |q - k|² differs from |k|² - 2 q·k by the query's own length only. Patches are
-compared in the first 32 principal components of the keys, which hold nearly all of a photo's patch energy.
+Pictures are (H,W,3) float32 tensors. A patch is 7x7 pixels and named by the flat index of its upper left
+corner in the grid of all patches, y * (W - 6) + x. Two patches differ by the squared differences of their
+colours plus those of their gradients (neighbouring pixels). That is a quadratic form in the pixels, so its
+first principal components describe a patch, and one convolution describes all patches of a picture.
 """
 
 from __future__ import annotations
@@ -15,198 +15,303 @@ from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
 PATCH_PX = 7
-COMPONENTS = 32
-SHARPNESS = 2.0  # how much more a good match's vote counts (Wexler: 1)
-_QUERIES_AT_ONCE, _KEYS_AT_ONCE = 256, 4096  # scores of a block: 4 MB
-_ROWS_AT_ONCE = 2**15
+COMPONENTS = 24
+GRADIENT_WEIGHT = 1.0  # of squared gradient differences, against squared colour differences
+_FITTED_PATCHES = 3000  # that the principal components are computed from
+_QUERIES_AT_ONCE, _KEYS_AT_ONCE = 256, 4096  # scores of a block: 4 MB, which stay in the processor's cache
+_NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
-def grid(picture: Tensor) -> tuple[int, int]:
-    """How many patches fit: (rows, columns)."""
+def grid_size(picture: Tensor) -> tuple[int, int]:
+    """How many patches fit into (H,W,...) or (H,W): (rows, columns)."""
     return picture.shape[0] - PATCH_PX + 1, picture.shape[1] - PATCH_PX + 1
 
 
-def touching(hole: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of the patches that touch a hole (H,W) bool, and of those that don't."""
-    touches = F.max_pool2d(hole[None].float(), PATCH_PX, 1)[0].flatten() > 0
-    return touches.nonzero()[:, 0], (~touches).nonzero()[:, 0]
+def patches_touching(hole: Tensor) -> Tensor:
+    """Whether each patch holds a pixel of the hole (H,W): (rows, columns) bool."""
+    return F.max_pool2d(hole[None, None].float(), PATCH_PX, 1)[0, 0] > 0
 
 
-def rows(picture: Tensor, indices: Tensor) -> Tensor:
-    """The patches at `indices`: (N, 49 C), pixel by pixel."""
-    _, width = grid(picture)
-    pixels = picture.flatten(0, 1)
-    return pixels[_pixels(indices, width, picture.shape[1])].flatten(1)
+def places(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Where (H,W) bool is true: (y, x), (n,) each."""
+    y, x = pixels.nonzero(as_tuple=True)
+    return y, x
 
 
-class Keys:
-    """Patches to be found, made ready for comparison."""
+class PatchIndex:
+    """The patches of one picture, ready to be searched for similar ones.
 
-    def __init__(self, picture: Tensor, indices: Tensor) -> None:
-        """Take the patches of `picture` (H,W,C) at `indices`, at least one."""
-        self.indices = indices
-        parts = torch.split(indices, _ROWS_AT_ONCE)
-        count = len(indices)
-        self._mean = torch.stack([rows(picture, part).sum(0) for part in parts]).sum(0) / count
-        centred = (rows(picture, part) - self._mean for part in parts)
-        scatter = torch.stack([c.T @ c for c in centred]).sum(0) / count
-        _, directions = torch.linalg.eigh(scatter)
-        self._axes = directions[:, -COMPONENTS:]
-        keys = self.project(picture, indices)
-        scored = torch.cat((-2 * keys, keys.square().sum(1, keepdim=True)), dim=1).T
-        self._blocks = [block.contiguous() for block in torch.split(scored, _KEYS_AT_ONCE, dim=1)]
+    `descriptors` (rows * columns, D) describes every patch of the picture; `keys` are the flat indices of
+    those that may be found. A distance is the squared difference of descriptors plus the found patch's price.
+    """
 
-    def project(self, picture: Tensor, indices: Tensor) -> Tensor:
-        """The principal components of patches: (N, 32)."""
-        parts = torch.split(indices, _ROWS_AT_ONCE)
-        return torch.cat([(rows(picture, part) - self._mean) @ self._axes for part in parts])
+    def __init__(self, picture: Tensor, usable: Tensor, guide: Tensor | None = None) -> None:
+        """Describe the patches of a picture.
 
-    def nearest(self, picture: Tensor, indices: Tensor) -> Tensor:
-        """For each patch of `picture` at `indices`, the index of the nearest key, (N,)."""
-        queries, _ = self._queries(picture, indices)
-        return self._best(queries, lambda scores, part, block: scores)
-
-    def nearest_unused(self, picture: Tensor, indices: Tensor, alpha: float) -> Tensor:
-        """As `nearest`, but keys near to no other query are preferred to those that many are near to.
-
-        Distances are divided by the least one to that key, plus `alpha` times the mean of these: the
-        normalised score of Granot et al. ("Drop the GAN", 2022), which keeps flat patches from taking over.
+        picture: (H,W,3). usable: (rows, columns) in [0,1], 0 for patches that must not be found, at least one
+        above; a share of 1 - p costs p times the mean energy of a patch.
+        guide: (rows, columns, E), further numbers of each patch that are compared as they are.
         """
-        queries, lengths = self._queries(picture, indices)
-        least = [block.new_full((block.shape[1],), float("inf")) for block in self._blocks]
-        for part, length in zip(queries, lengths, strict=True):
-            for block, so_far in zip(self._blocks, least, strict=True):
-                torch.minimum(so_far, (part @ block).add_(length).amin(0), out=so_far)
-        added = alpha * torch.cat(least).clamp(min=0).mean() + 1e-9
-        worth = [1 / (so_far.clamp(min=0) + added) for so_far in least]
-        return self._best(queries, lambda scores, part, block: scores.add_(lengths[part]).mul_(worth[block]))
+        self.rows, self.columns = grid_size(picture)
+        share = usable.flatten().to(picture)
+        self.keys = share.nonzero()[:, 0]
+        self._basis, self._bias = _principal_components(picture, self.keys)
+        self.descriptors = self.describe(picture, guide)
+        found = self.descriptors[self.keys]
+        energy = (found - found.mean(0)).square().sum(1).mean()
+        self._prices = torch.where(share > 0, (1 - share) * energy, float("inf"))
 
-    def _queries(self, picture: Tensor, indices: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Blocks of queries for the product with a block of keys, and their squared lengths (n,1)."""
-        queries = self.project(picture, indices)
-        ones = queries.new_ones(len(queries), 1)
-        both = torch.cat((queries, ones, queries.square().sum(1, keepdim=True)), dim=1)
-        blocks = torch.split(both, _QUERIES_AT_ONCE)
-        return [block[:, :-1].contiguous() for block in blocks], [block[:, -1:] for block in blocks]
+    def describe(self, picture: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Descriptors (rows * columns, D) of all patches of a picture (H,W,3) in this index's components."""
+        planes = F.conv2d(picture.permute(2, 0, 1)[None], self._basis, self._bias)[0]
+        described = planes.permute(1, 2, 0).flatten(0, 1)
+        return described if guide is None else torch.cat((described, guide.flatten(0, 1)), dim=1)
 
-    def _best(self, queries: list[Tensor], rated: Callable[[Tensor, int, int], Tensor]) -> Tensor:
-        """Index of the key with the least rating for each query; the first of equals."""
+    def distances(self, queries: Tensor, matches: Tensor) -> Tensor:
+        """Distances (N,) of described patches (N,D) to those at the indices `matches` (N,)."""
+        return (queries - self.descriptors[matches]).square().sum(1) + self._prices[matches]
+
+    def is_usable(self, matches: Tensor) -> Tensor:
+        """Whether the patches at these indices may be found: bool."""
+        return self._prices[matches] < float("inf")
+
+    def nearest(self, queries: Tensor, alpha: float | None = None) -> tuple[Tensor, Tensor]:
+        """The nearest usable patch of each described one (N,D), all compared with all: (matches, distances).
+
+        With `alpha`, patches near to no other query are preferred to those that many are near to: distances
+        are divided by the smallest one to that patch, plus `alpha` times the mean of these (the normalised
+        score of Granot et al., "Drop the GAN", 2022).
+        """
+        keys = self.descriptors[self.keys]
+        costs = keys.square().sum(1, keepdim=True) + self._prices[self.keys][:, None]
+        products = torch.cat((-2 * keys, costs), dim=1).T
+        blocks = [block.contiguous() for block in products.split(_KEYS_AT_ONCE, dim=1)]
+        lengths = queries.square().sum(1, keepdim=True)
+        augmented = torch.cat((queries, torch.ones_like(lengths)), dim=1)
+        divisors = None if alpha is None else _crowding(augmented, lengths, blocks, alpha)
         found = []
-        for part, block_of_queries in enumerate(queries):
-            least = block_of_queries.new_full((len(block_of_queries),), float("inf"))
-            best = torch.zeros(len(block_of_queries), dtype=torch.long, device=least.device)
-            for number, block in enumerate(self._blocks):
-                ratings = rated(block_of_queries @ block, part, number)
-                at = _argmin(ratings)
-                rating = ratings.gather(1, at[:, None])[:, 0]
-                better = rating < least
-                least = torch.where(better, rating, least)
-                best = torch.where(better, at + number * _KEYS_AT_ONCE, best)
-            found.append(best)
-        return self.indices[torch.cat(found)]
+        for part, length in zip(
+            augmented.split(_QUERIES_AT_ONCE), lengths.split(_QUERIES_AT_ONCE), strict=True
+        ):
+            best = part.new_full((len(part),), float("inf"))
+            at = torch.zeros(len(part), dtype=torch.long, device=part.device)
+            for number, block in enumerate(blocks):
+                scores = part @ block
+                if divisors is not None:
+                    scores = scores.add_(length).mul_(divisors[number])
+                place = _argmin(scores)
+                score = scores.gather(1, place[:, None])[:, 0]
+                at = torch.where(score < best, place + number * _KEYS_AT_ONCE, at)
+                best = torch.minimum(score, best)
+            found.append(at)
+        matches = self.keys[torch.cat(found)]
+        return matches, self.distances(queries, matches)
+
+    def search_around(
+        self, queries: Tensor, matches: Tensor, distances: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Better matches among random patches nearer and nearer to the present ones (Barnes et al., 2009).
+
+        The distance tried halves from the whole picture to one pixel. Random numbers come from `generator`,
+        on the CPU: the same on every device.
+        """
+        y, x = matches // self.columns, matches % self.columns
+        reach = max(self.rows, self.columns)
+        while reach >= 1:
+            steps = torch.randint(-reach, reach + 1, (2, len(matches)), generator=generator).to(y)
+            to_y = (y + steps[0]).clamp(0, self.rows - 1)
+            to_x = (x + steps[1]).clamp(0, self.columns - 1)
+            tried = to_y * self.columns + to_x
+            apart = self.distances(queries, tried)
+            better = apart < distances
+            y, x = torch.where(better, to_y, y), torch.where(better, to_x, x)
+            distances = torch.where(better, apart, distances)
+            reach //= 2
+        return y * self.columns + x, distances
 
 
-def improve(picture: Tensor, known: Tensor, queries: Tensor, matches: Tensor) -> Tensor:
-    """Matches (N,) that are as good or better, from those of each query's neighbours.
+class PatchField:
+    """Which patch of a source each query of a target's grid is matched with, and how far apart they are."""
 
-    For pictures too large to compare all with all (the propagation of Barnes et al., "PatchMatch", 2009).
-    known: indices of the patches that may be matched.
-    """
-    size = grid(picture)
-    allowed = torch.zeros(size[0] * size[1], dtype=torch.bool, device=picture.device)
-    allowed[known] = True
-    field = queries.new_full((size[0] * size[1],), -1)
-    apart = distances(picture, queries, matches)
-    for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        field[queries] = matches
-        # the neighbour's match, moved by as much as the neighbour is
-        beside, inside = _moved(queries, down, right, size)
-        candidate, still_inside = _moved(field[beside], -down, -right, size)
-        usable = inside & still_inside & (field[beside] >= 0) & allowed[candidate]
-        candidate = torch.where(usable, candidate, matches)
-        tried = distances(picture, queries, candidate)
-        matches = torch.where(tried < apart, candidate, matches)
-        apart = torch.minimum(tried, apart)
-    return matches
+    def __init__(self, rows: int, columns: int, queries: Tensor) -> None:
+        """A grid of rows x columns patches, of which those at the flat indices `queries` are matched."""
+        self.rows, self.columns, self.queries = rows, columns, queries
+        self.y, self.x = queries // columns, queries % columns
+        self.matches = torch.zeros_like(queries)
+        self.distances = torch.zeros_like(queries, dtype=torch.float32)
+
+    def propagate(self, index: PatchIndex, queries: Tensor, coherence: float, passes: int) -> None:
+        """Let each patch take over a neighbour's offset where that costs less, in checkerboard passes.
+
+        The cost of an offset is the distance plus `coherence` times the median distance times the share of
+        the eight neighbours that have another offset. So offsets become constant over regions, whose votes
+        then agree instead of averaging to a blur.
+        """
+        penalty = coherence * self.distances.median()
+        width = self.columns + 2  # a border of no offset, so that every patch has eight neighbours
+        down = self.y.new_full(((self.rows + 2) * width,), _NO_OFFSET)
+        right = down.clone()
+        places = (self.y + 1) * width + self.x + 1
+        down[places] = self.matches // index.columns - self.y
+        right[places] = self.matches % index.columns - self.x
+        around = [dy * width + dx for dy, dx in _NEIGHBOURS]
+        for turn in range(2 * passes):
+            now = ((self.y + self.x) % 2 == turn % 2).nonzero()[:, 0]
+            if not len(now):
+                continue
+            self._propagate_once(index, queries, penalty, now, (down, right), places[now], around)
+
+    def _propagate_once(
+        self,
+        index: PatchIndex,
+        queries: Tensor,
+        penalty: Tensor,
+        now: Tensor,
+        offsets: tuple[Tensor, Tensor],
+        places: Tensor,
+        around: list[int],
+    ) -> None:
+        """One colour of the checkerboard: `now` (n,) of the queries, at `places` of the bordered offsets."""
+        down, right = offsets
+        near = torch.stack([places + step for step in around])  # (8,n)
+        near_down, near_right = down[near], right[near]
+        exists = near_down != _NO_OFFSET
+        count = exists.sum(0).clamp(min=1)
+
+        def disagreement(dy: Tensor, dx: Tensor) -> Tensor:
+            return (((near_down != dy) | (near_right != dx)) & exists).sum(0) / count
+
+        y, x, described = self.y[now], self.x[now], queries[now]
+        best_down, best_right = down[places], right[places]
+        apart = self.distances[now]
+        cost = apart + penalty * disagreement(best_down, best_right)
+        for dy, dx, there in zip(near_down, near_right, exists, strict=True):
+            to_y, to_x = y + dy, x + dx
+            inside = there & (to_y >= 0) & (to_y < index.rows) & (to_x >= 0) & (to_x < index.columns)
+            tried = torch.where(inside, to_y * index.columns + to_x, 0)
+            new = index.distances(described, tried)
+            new_cost = new + penalty * disagreement(dy, dx)
+            better = inside & (new_cost < cost)
+            best_down, best_right = torch.where(better, dy, best_down), torch.where(better, dx, best_right)
+            apart, cost = torch.where(better, new, apart), torch.where(better, new_cost, cost)
+        down[places], right[places] = best_down, best_right
+        self.distances[now] = apart
+        self.matches[now] = (y + best_down) * index.columns + x + best_right
+
+    def upsampled(self, coarse: PatchField, source: tuple[int, int], coarse_columns: int) -> None:
+        """Take the offsets of a field at half the size, doubled; no offset for what was no query there.
+
+        source: (rows, columns) of the source's grid. coarse_columns: of the coarse source's. What comes out
+        may be patches that are not usable.
+        """
+        down, right = (
+            offsets.new_zeros(coarse.rows * coarse.columns).index_put((coarse.queries,), offsets)
+            for offsets in (
+                coarse.matches // coarse_columns - coarse.y,
+                coarse.matches % coarse_columns - coarse.x,
+            )
+        )
+        y, x = (self.y // 2).clamp(max=coarse.rows - 1), (self.x // 2).clamp(max=coarse.columns - 1)
+        above = y * coarse.columns + x
+        to_y, to_x = 2 * down[above] + self.y, 2 * right[above] + self.x
+        self.matches = to_y.clamp(0, source[0] - 1) * source[1] + to_x.clamp(0, source[1] - 1)
+
+    def vote(
+        self, source: Tensor, weights: Tensor, pixels: tuple[Tensor, Tensor], worth: Tensor | None = None
+    ) -> Tensor:
+        """The weighted mean of what the patches over each pixel propose: (n,C).
+
+        source: (h,w,C), whose pixels the matches copy. weights: (N,) > 0, of the queries. pixels: (y, x) of
+        the target, (n,) each, every one inside at least one query. worth: (h,w) > 0, of the source's pixels.
+        """
+        y, x = pixels
+        colours = source.flatten(0, 1)
+        if worth is None:
+            worth = torch.ones_like(source[..., 0])
+        weighted = torch.cat((colours, torch.ones_like(colours[:, :1])), 1) * worth.flatten()[:, None]
+        sums = colours.new_zeros(len(y), weighted.shape[1])
+        for pixel, weight in self._covering(source, weights, y, x):
+            sums += weighted[pixel] * weight[:, None]
+        return sums[:, :-1] / sums[:, -1:].clamp(min=1e-30)
+
+    def _covering(
+        self, source: Tensor, weights: Tensor, y: Tensor, x: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each of the 49 places in a patch: the source pixel that it puts at (y, x), and its weight."""
+        margin = PATCH_PX - 1  # a border of patches without weight
+        width = self.columns + 2 * margin
+        places = (self.y + margin) * width + self.x + margin
+        corners = places.new_zeros((self.rows + 2 * margin) * width)
+        columns = source.shape[1] - PATCH_PX + 1
+        corners[places] = self.matches // columns * source.shape[1] + self.matches % columns
+        weight = weights.new_zeros(len(corners))
+        weight[places] = weights
+        first = (y + margin) * width + x + margin
+        for dy in range(PATCH_PX):
+            for dx in range(PATCH_PX):
+                patch = first - (dy * width + dx)
+                yield (corners[patch] + dy * source.shape[1] + dx), weight[patch]
 
 
-def doubled(
-    coarse: Tensor, coarse_columns: int, queries: Tensor, columns: int, size: tuple[int, int]
-) -> Tensor:
-    """Matches (N,) at twice the resolution: where the coarser patch over a patch went, it goes too.
-
-    coarse (rows,columns): indices in a source whose grid had `coarse_columns`; the queries' grid has
-    `columns`, the source's is `size` now.
-    """
-    y, x = queries // columns, queries % columns
-    above = coarse[(y // 2).clamp(max=coarse.shape[0] - 1), (x // 2).clamp(max=coarse.shape[1] - 1)]
-    to_y, to_x = above // coarse_columns * 2 + y % 2, above % coarse_columns * 2 + x % 2
-    return to_y.clamp(max=size[0] - 1) * size[1] + to_x.clamp(max=size[1] - 1)
+_NO_OFFSET = -(2**30)
 
 
-def distances(picture: Tensor, a: Tensor, b: Tensor, source: Tensor | None = None) -> Tensor:
-    """Sums of squared differences between patches, those at `b` of `source` if not of the picture: (N,)."""
-    other = picture if source is None else source
-    pairs = zip(torch.split(a, _ROWS_AT_ONCE), torch.split(b, _ROWS_AT_ONCE), strict=True)
-    return torch.cat([(rows(picture, x) - rows(other, y)).square().sum(1) for x, y in pairs])
-
-
-def vote_weights(apart: Tensor) -> Tensor:
+def vote_weights(distances: Tensor, sharpness: float) -> Tensor:
     """What votes count by their patches' distances to their matches, (N,) (Wexler et al., section 3.2).
 
-    The distance that three quarters of the patches keep below is the measure.
+    The distance that three quarters of the patches keep below is the scale.
     """
-    spread = apart.sort().values[len(apart) * 3 // 4].clamp(min=1e-8)
-    return torch.exp(-SHARPNESS * apart / (2 * spread)) + 1e-12
+    spread = distances.sort().values[len(distances) * 3 // 4].clamp(min=1e-8)
+    return torch.exp(-sharpness * distances / (2 * spread)) + 1e-12
 
 
-def vote(
-    picture: Tensor,
-    hole: Tensor,
-    queries: Tensor,
-    matches: Tensor,
-    weights: Tensor,
-    source: Tensor | None = None,
-) -> Tensor:
-    """The picture with its hole (H,W) repainted: each pixel the weighted mean of its patches' votes.
+def _principal_components(picture: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """A convolution (D,3,7,7) and its bias that give the patches' first components about their mean.
 
-    queries (N,), all that touch the hole; matches (N,), whose pixels, in `source` or the picture itself, they
-    propose; weights (N,) > 0.
+    In float64 on the CPU: in float32, eigh fails for pictures of low rank (gradients, stripes).
     """
-    height, width, channels = picture.shape
-    _, columns = grid(picture)
-    proposed = picture if source is None else source
-    pixels, of_columns = proposed.flatten(0, 1), grid(proposed)[1]
-    sums = picture.new_zeros(height * width, channels + 1)
-    for query, match, weight in zip(
-        *(torch.split(x, _ROWS_AT_ONCE) for x in (queries, matches, weights)), strict=True
-    ):
-        colours = pixels[_pixels(match, of_columns, proposed.shape[1])] * weight[:, None, None]
-        said = torch.cat((colours, weight[:, None, None].expand(-1, PATCH_PX**2, 1)), dim=2)
-        sums.index_add_(0, _pixels(query, columns, width).flatten(), said.flatten(0, 1))
-    means = (sums[:, :-1] / sums[:, -1:]).view_as(picture)
-    return torch.where(hole[..., None], means, picture)
+    channels = picture.shape[2]
+    columns = picture.shape[1] - PATCH_PX + 1
+    some = keys[torch.linspace(0, len(keys) - 1, min(len(keys), _FITTED_PATCHES), device=keys.device).long()]
+    patches = picture.permute(2, 0, 1).unfold(1, PATCH_PX, 1).unfold(2, PATCH_PX, 1)
+    rows = patches[:, some // columns, some % columns].transpose(0, 1).flatten(1).cpu().double()
+    mean = rows.mean(0)
+    root = torch.kron(torch.eye(channels, dtype=torch.float64), torch.linalg.cholesky(_patch_metric()))
+    scaled = (rows - mean) @ root
+    scatter = scaled.T @ scaled / len(rows)
+    _, directions = torch.linalg.eigh(scatter + 1e-9 * torch.eye(len(scatter), dtype=scatter.dtype))
+    basis = root @ directions[:, -COMPONENTS:]
+    kernels = basis.T.reshape(-1, channels, PATCH_PX, PATCH_PX)
+    return kernels.to(picture), -(mean @ basis).to(picture)
 
 
-def _pixels(indices: Tensor, columns: int, width: int) -> Tensor:
-    """Flat positions of the 49 pixels of each patch: (N,49)."""
-    corner = indices // columns * width + indices % columns
-    side = torch.arange(PATCH_PX, device=indices.device)
-    return corner[:, None] + (side[:, None] * width + side).flatten()
+def _patch_metric() -> Tensor:
+    """The quadratic form of a channel's distance, (49,49): squares of pixels, and of their differences."""
+    place = torch.arange(PATCH_PX**2).view(PATCH_PX, PATCH_PX)
+    metric = torch.eye(PATCH_PX**2, dtype=torch.float64)
+    for a, b in ((place[:, :-1], place[:, 1:]), (place[:-1], place[1:])):
+        difference = torch.zeros(a.numel(), PATCH_PX**2, dtype=torch.float64)
+        number = torch.arange(a.numel())
+        difference[number, a.flatten()], difference[number, b.flatten()] = -1.0, 1.0
+        metric += GRADIENT_WEIGHT * difference.T @ difference
+    return metric
 
 
-def _moved(indices: Tensor, down: int, right: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Indices of patches moved by so many px (any index where that is outside), and whether it is inside."""
-    y, x = indices // size[1] + down, indices % size[1] + right
-    inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
-    return torch.where(inside, y * size[1] + x, 0), inside
+def _crowding(queries: Tensor, lengths: Tensor, blocks: list[Tensor], alpha: float) -> list[Tensor]:
+    """One over the smallest distance of any query to each key plus `alpha` times their mean, by blocks."""
+    smallest = [block.new_full((block.shape[1],), float("inf")) for block in blocks]
+    for part, length in zip(queries.split(_QUERIES_AT_ONCE), lengths.split(_QUERIES_AT_ONCE), strict=True):
+        for block, so_far in zip(blocks, smallest, strict=True):
+            torch.minimum(so_far, (part @ block).add_(length).amin(0), out=so_far)
+    added = alpha * torch.cat(smallest).clamp(min=0).mean() + 1e-9
+    return [1 / (so_far.clamp(min=0) + added) for so_far in smallest]
 
 
 def _argmin(scores: Tensor) -> Tensor:
-    """Position of each row's least score; NumPy's is several times faster than PyTorch's on CPUs."""
+    """Position of each row's smallest score; NumPy's is several times faster than PyTorch's on CPUs."""
     if scores.device.type == "cpu":
         return torch.from_numpy(scores.numpy().argmin(1))
     return scores.argmin(1)

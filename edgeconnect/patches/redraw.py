@@ -14,16 +14,17 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
-from edgeconnect.patches.matching import Keys, distances, doubled, grid, vote, vote_weights
+from edgeconnect.patches.matching import PatchField, PatchIndex, grid_size, places, vote_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-LEAST_SIDE_PX = 16  # of the coarsest scale
+MIN_SIDE_PX = 16  # of the coarsest scale
 ITERATIONS = (20, 12, 8, 2)  # at the coarsest scale, the next ones, and all finer ones
-MOST_COMPARISONS = 2 * 10**9  # of patches in one search: seconds
+MAX_COMPARISONS = 2 * 10**9  # of patches in one search: seconds
+SHARPNESS = 2.0  # of votes
 ALPHA = 5.0  # how freely patches may be used again; below 1, parts that do not belong there are fitted in
 
 
@@ -33,50 +34,56 @@ def redraw(picture: Tensor, photo: Tensor) -> Tensor:
     Raises InputError for a picture so much smaller than the photo that all cannot be compared with all.
     """
     levels = 0
-    while min(*picture.shape[:2], *photo.shape[:2]) / 2 ** (levels + 1) >= LEAST_SIDE_PX:
+    while min(*picture.shape[:2], *photo.shape[:2]) / 2 ** (levels + 1) >= MIN_SIDE_PX:
         levels += 1
-    drawn, coarse = _shrunk(picture, levels), None
+    drawn = _shrunk(picture, levels)
+    coarse: tuple[Tensor, PatchField] | None = None
     for level in range(levels, -1, -1):
         source = _shrunk(photo, level)
         iterations = ITERATIONS[min(levels - level, len(ITERATIONS) - 1)]
-        drawn, matches = _settle(_resized(drawn, _size(picture, level)), source, coarse, iterations)
-        coarse = source, matches
+        drawn, field = _settle(_resized(drawn, _size(picture, level)), source, coarse, iterations)
+        coarse = source, field
     return drawn
 
 
 def _settle(
-    drawn: Tensor, source: Tensor, coarse: tuple[Tensor, Tensor] | None, iterations: int
-) -> tuple[Tensor, Tensor]:
+    drawn: Tensor, source: Tensor, coarse: tuple[Tensor, PatchField] | None, iterations: int
+) -> tuple[Tensor, PatchField]:
     """The picture redrawn at one scale, and the match of each patch of its grid.
 
     coarse: the source and the matches of the coarser scale; a picture that comes from there is first compared
     with a source as blurred as it is.
     """
-    (rows, columns), size = grid(drawn), grid(source)
-    queries, found = (torch.arange(r * c, device=drawn.device) for r, c in ((rows, columns), size))
-    too_many = len(queries) * len(found) > MOST_COMPARISONS
+    (rows, columns), size = grid_size(drawn), grid_size(source)
+    queries = torch.arange(rows * columns, device=drawn.device)
+    field = PatchField(rows, columns, queries)
+    too_many = len(queries) * size[0] * size[1] > MAX_COMPARISONS
     if too_many and not coarse:
         raise InputError(
             f"expected a result nearer to the photo's size, got {drawn.shape[1]}x{drawn.shape[0]} px "
             f"from {source.shape[1]}x{source.shape[0]}"
         )
+    everything = torch.ones(size, device=drawn.device)
     if coarse and too_many:
-        matches = doubled(coarse[1], grid(coarse[0])[1], queries, columns, size)
-        return _voted(drawn, source, queries, matches), matches.view(rows, columns)
-    keys = Keys(source, found)
-    first = Keys(_resized(coarse[0], source.shape[:2]), found) if coarse else keys
+        field.upsampled(coarse[1], size, grid_size(coarse[0])[1])
+        index = PatchIndex(source, everything)
+        field.distances = index.distances(index.describe(drawn), field.matches)
+        return _voted(drawn, source, field), field
+    index = PatchIndex(source, everything)
+    first = PatchIndex(_resized(coarse[0], source.shape[:2]), everything) if coarse else index
     for iteration in range(iterations - 1):
-        matches = (keys if iteration else first).nearest_unused(drawn, queries, ALPHA)
-        drawn = _voted(drawn, source, queries, matches)
-    matches = keys.nearest(drawn, queries)  # what was only taken because nobody else did goes again
-    drawn = _voted(drawn, source, queries, matches)
-    return drawn, matches.view(rows, columns)
+        searched = index if iteration else first
+        field.matches, _ = searched.nearest(searched.describe(drawn), ALPHA)
+        field.distances = index.distances(index.describe(drawn), field.matches)
+        drawn = _voted(drawn, source, field)
+    # what was only taken because nobody else did goes again
+    field.matches, field.distances = index.nearest(index.describe(drawn))
+    return _voted(drawn, source, field), field
 
 
-def _voted(drawn: Tensor, source: Tensor, queries: Tensor, matches: Tensor) -> Tensor:
-    weights = vote_weights(distances(drawn, queries, matches, source))
-    everywhere = torch.ones(drawn.shape[:2], dtype=torch.bool, device=drawn.device)
-    return vote(drawn, everywhere, queries, matches, weights, source)
+def _voted(drawn: Tensor, source: Tensor, field: PatchField) -> Tensor:
+    everywhere = places(torch.ones(drawn.shape[:2], dtype=torch.bool, device=drawn.device))
+    return field.vote(source, vote_weights(field.distances, SHARPNESS), everywhere).view_as(drawn)
 
 
 def _size(picture: Tensor, level: int) -> tuple[int, int]:

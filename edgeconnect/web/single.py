@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from torch.overrides import TorchFunctionMode
 
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.single_image import CONTEXT_PX, InGAN
+from edgeconnect.inpainters.single_image import SingleImage
+from edgeconnect.inpainters.texture import CONTEXT_PX, window_of
 from edgeconnect.masks.regions import hole_groups
 from edgeconnect.web import verbs
 from edgeconnect.web.tasks import hole_bounds, needs_hole, read_task
@@ -59,16 +60,15 @@ class Single:
         _check_size(task.mask, self.limits.single_pixels)
         photo = verbs.filled(self.state, fields, task) if has_start else task.photo.rgb
         watcher = _Watcher(task, self.show)
-        ingan = InGAN(
-            seconds,
-            start=_as_it_is if has_start else None,
-            safe=self.state.models.get(fields.text("weights")),
+        inpainter = SingleImage(
+            _as_it_is if has_start else None,
+            budget_seconds=seconds,
             device=self.state.models.device,
-            watch=watcher,
+            progress=watcher,
         )
         try:
             with _Checking(self.check):
-                result = ingan(photo, task.mask)
+                result = inpainter(photo, task.mask)
         except OutOfTimeError:
             result = watcher.filled_so_far()
             task.notes.append("time was over: the hole is filled as far as it came")
@@ -120,7 +120,7 @@ class _Watcher:
         start = time.monotonic()
         if start < self._next:
             return
-        event = {"stage": progress.stage, "seconds": round(progress.seconds, 1)}
+        event: Event = {"stage": "patches", "seconds": round(progress.seconds, 1)}
         part = progress.picture[self._box.slices]
         if self._shown is None or (part != self._shown).any():
             self._shown = part.copy()
@@ -146,7 +146,7 @@ def _check_size(mask: NDArray[np.bool_], max_pixels: int) -> None:
     """Memory follows a hole's window, which is as much on each side as the hole is long."""
     for group in hole_groups(mask, CONTEXT_PX):
         height, width = group.bottom - group.top, group.right - group.left
-        window = group.grown(max(CONTEXT_PX, height, width), mask.shape)
+        window = window_of(group, mask.shape)
         pixels = (window.bottom - window.top) * (window.right - window.left)
         if pixels > max_pixels:
             raise InputError(

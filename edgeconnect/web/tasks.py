@@ -11,10 +11,11 @@ from starlette.exceptions import HTTPException
 from edgeconnect.edges import maps
 from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters import texture
 from edgeconnect.inpainters.edgeconnect import CONTEXT_PER_DEPTH, CONTEXT_PX, MIN_WINDOW_PX
 from edgeconnect.io import images
 from edgeconnect.masks import repair, shapes
-from edgeconnect.masks.regions import BLOCK_PX, Box, depth
+from edgeconnect.masks.regions import BLOCK_PX, Box, depth, hole_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,13 +56,16 @@ class Task:
 def surroundings(mask: Mask) -> Box:
     """The part of a photo that filling its hole depends on: filled alone, it gives the same pixels.
 
-    Holds every window that EdgeConnect looks at and begins on the grid that holes are grouped on. All of the
-    photo where there is no hole.
+    Holds every window that the networks and the patches look at and begins on the grid that holes are grouped
+    on. All of the photo where there is no hole.
     """
     hole = hole_bounds(mask)
     deepest = depth(mask[hole.grown(1, mask.shape).slices])
     box = hole.grown(max(MIN_WINDOW_PX, CONTEXT_PX, round(CONTEXT_PER_DEPTH * deepest)), mask.shape)
-    return Box(box.top // BLOCK_PX * BLOCK_PX, box.left // BLOCK_PX * BLOCK_PX, box.bottom, box.right)
+    boxes = [box, *(texture.window_of(group, mask.shape) for group in hole_groups(mask, texture.CONTEXT_PX))]
+    top, left = min(b.top for b in boxes), min(b.left for b in boxes)
+    bottom, right = max(b.bottom for b in boxes), max(b.right for b in boxes)
+    return Box(top // BLOCK_PX * BLOCK_PX, left // BLOCK_PX * BLOCK_PX, bottom, right)
 
 
 def needs_hole(fields: Fields) -> None:

@@ -1,0 +1,89 @@
+"""Step three: holes filled with the photo's own patches, window by window, in the photo's own depth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from edgeconnect.masks.regions import Box, hole_groups
+from edgeconnect.patches.fill import NoPatchesError, patch_fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from edgeconnect.types import Image, Mask
+
+CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
+
+
+def fill_holes(
+    photo: Image,
+    mask: Mask,
+    guide: Image | None = None,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[Image], None] = lambda picture: None,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Image:
+    """The photo with its holes filled from its own patches; every known pixel is identical.
+
+    photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole. guide: like photo, with its holes filled
+    softly: what the result should resemble where it is blurred. seed: another one gives another fill.
+    progress: called with the photo as filled so far, at each scale; may raise to stop.
+    is_over: asked before each iteration; once true, the fill is finished from what it has.
+    Where nothing is known that could be copied, the guide stays; without one NoPatchesError is raised.
+    """
+    result = photo.copy()
+    missing = mask.copy()
+    for group in hole_groups(mask, CONTEXT_PX):
+        if not missing[group.slices].any():
+            continue
+        window = window_of(group, mask.shape)
+        hole = np.zeros_like(mask[window.slices])
+        inner = group.inside(window).slices
+        hole[inner] = missing[group.slices]
+        forbidden = mask[window.slices] & ~hole
+
+        def show(picture: torch.Tensor, window: Box = window, hole: Mask = hole) -> None:
+            result[window.slices][hole] = _pixels(picture, photo.dtype)[hole]
+            progress(result)
+
+        parts = [_unit(array[window.slices]).to(device) for array in (photo, guide) if array is not None]
+        try:
+            filled = patch_fill(
+                parts[0],
+                torch.from_numpy(hole).to(device),
+                parts[1] if guide is not None else None,
+                forbidden=torch.from_numpy(forbidden).to(device),
+                seed=seed,
+                progress=show,
+                is_over=is_over,
+            )
+        except NoPatchesError:
+            if guide is None:
+                raise
+            filled = parts[1]
+        show(filled)
+        missing[group.slices] = False
+    return result
+
+
+def window_of(group: Box, shape: tuple[int, ...]) -> Box:
+    """What a group of holes is filled from: as much on each side as it is long, at least CONTEXT_PX."""
+    longer = max(group.bottom - group.top, group.right - group.left)
+    return group.grown(max(CONTEXT_PX, longer), shape)
+
+
+def _unit(pixels: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(pixels / np.float32(np.iinfo(pixels.dtype).max), np.float32))
+
+
+def _pixels(picture: torch.Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+    top = np.iinfo(dtype).max
+    pixels: NDArray[Any] = np.clip(np.rint(picture.cpu().numpy() * top), 0, top).astype(dtype)
+    return pixels
