@@ -88,13 +88,13 @@ class PatchIndex:
         keys = self.descriptors[self.keys]
         costs = keys.square().sum(1, keepdim=True) + self._prices[self.keys][:, None]
         products = torch.cat((-2 * keys, costs), dim=1).T
-        blocks = [block.contiguous() for block in products.split(_KEYS_AT_ONCE, dim=1)]
+        blocks = [block.contiguous() for block in torch.split(products, _KEYS_AT_ONCE, 1)]
         lengths = queries.square().sum(1, keepdim=True)
         augmented = torch.cat((queries, torch.ones_like(lengths)), dim=1)
         divisors = None if alpha is None else _crowding(augmented, lengths, blocks, alpha)
         found = []
         for part, length in zip(
-            augmented.split(_QUERIES_AT_ONCE), lengths.split(_QUERIES_AT_ONCE), strict=True
+            torch.split(augmented, _QUERIES_AT_ONCE), torch.split(lengths, _QUERIES_AT_ONCE), strict=True
         ):
             best = part.new_full((len(part),), float("inf"))
             at = torch.zeros(len(part), dtype=torch.long, device=part.device)
@@ -279,7 +279,9 @@ def _principal_components(picture: Tensor, keys: Tensor) -> tuple[Tensor, Tensor
     patches = picture.permute(2, 0, 1).unfold(1, PATCH_PX, 1).unfold(2, PATCH_PX, 1)
     rows = patches[:, some // columns, some % columns].transpose(0, 1).flatten(1).cpu().double()
     mean = rows.mean(0)
-    root = torch.kron(torch.eye(channels, dtype=torch.float64), torch.linalg.cholesky(_patch_metric()))
+    root = torch.kron(
+        torch.eye(channels, dtype=torch.float64), torch.linalg.cholesky(_patch_metric()).contiguous()
+    )
     scaled = (rows - mean) @ root
     scatter = scaled.T @ scaled / len(rows)
     _, directions = torch.linalg.eigh(scatter + 1e-9 * torch.eye(len(scatter), dtype=scatter.dtype))
@@ -303,7 +305,9 @@ def _patch_metric() -> Tensor:
 def _crowding(queries: Tensor, lengths: Tensor, blocks: list[Tensor], alpha: float) -> list[Tensor]:
     """One over the smallest distance of any query to each key plus `alpha` times their mean, by blocks."""
     smallest = [block.new_full((block.shape[1],), float("inf")) for block in blocks]
-    for part, length in zip(queries.split(_QUERIES_AT_ONCE), lengths.split(_QUERIES_AT_ONCE), strict=True):
+    for part, length in zip(
+        torch.split(queries, _QUERIES_AT_ONCE), torch.split(lengths, _QUERIES_AT_ONCE), strict=True
+    ):
         for block, so_far in zip(blocks, smallest, strict=True):
             torch.minimum(so_far, (part @ block).add_(length).amin(0), out=so_far)
     added = alpha * torch.cat(smallest).clamp(min=0).mean() + 1e-9
