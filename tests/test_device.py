@@ -41,6 +41,7 @@ def test_other_accelerators_compute_in_float32() -> None:
     assert device.choose_dtype(torch.device("mps"), "auto") == torch.float32
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_freed_memory_is_kept_and_not_cleared_again_by_the_kernel() -> None:
     program = """

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
+    from edgeconnect.types import Mask, Rgb
 
-    Rgb = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
 
 SIDE_PX = 256
 _BLUE = np.array([0, 50, 255], np.uint8)

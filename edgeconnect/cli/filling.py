@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgeconnect.inpainters.edgeconnect import Mask, Pixels
     from edgeconnect.io.jobs import Job
+    from edgeconnect.types import Image, Mask
 
-    Inpainter = Callable[[Pixels, Mask], Pixels]
+    Inpainter = Callable[[Image, Mask], Image]
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
 
 
 def _blended(
-    job: Job, options: MaskOptions, photo: images.Photo, result: Pixels, mask: Mask
-) -> tuple[Pixels, list[str]]:
+    job: Job, options: MaskOptions, photo: images.Photo, result: Image, mask: Mask
+) -> tuple[Image, list[str]]:
     note = f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended"
     return blend(photo.rgb, result, mask, options.feather_px), [note]
 
 
-def _write(job: Job, result: Pixels, photo: images.Photo, hole: Mask) -> list[str]:
+def _write(job: Job, result: Image, photo: images.Photo, hole: Mask) -> list[str]:
     shown = photo.without_eraser(hole)
     notes = [] if shown is photo else [f"{job.out}: the hole, transparent before, is opaque"]
     return notes + images.write_photo(job.out, result, shown)

@@ -20,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="answer to this host name too"
     )
+    parser.add_argument(
+        "--inpainter",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="offer this one too, e.g. lama:FILE or module:callable (telea, ns and biharmonic always are)",
+    )
     add_model_options(parser, several=True)
 
 
@@ -31,7 +38,10 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"serve needs {error.name}: pip install 'edgeconnect[web]'") from None
 
     served = models.Models(
-        models.by_name(options.weights), device=options.device, precision=options.precision
+        models.by_name(options.weights),
+        device=options.device,
+        precision=options.precision,
+        inpainters=options.inpainter,
     )
     served.get()  # what is wrong with the weights is said now, not to the first visitor
     server.serve(

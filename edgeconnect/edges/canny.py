@@ -20,8 +20,9 @@ except ImportError:  # a release without it: its public Canny gives the same lin
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgeconnect.types import Mask
+
     Gray = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
 
 
 def to_gray(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Gray:

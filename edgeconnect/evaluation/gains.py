@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    Mask = NDArray[np.bool_]
+    from edgeconnect.types import Mask
 
 
 class Gain(NamedTuple):

@@ -15,14 +15,12 @@ from edgeconnect.errors import InputError
 from edgeconnect.metrics.patches import hole_band_wasserstein, hole_coherence
 from edgeconnect.metrics.pixel import score_pair
 from edgeconnect.provenance import file_hash
+from edgeconnect.types import Mask, Rgb
 
 if TYPE_CHECKING:
     import torch
 
     from edgeconnect.metrics.perceptual import Trunk
-
-Rgb = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from edgeconnect.device import Precision
     from edgeconnect.ingan.networks import Generator
+    from edgeconnect.types import Mask
 
     Picture = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
     Shifts = tuple[float, float]
 
 MIN_PX = 8

@@ -17,7 +17,7 @@ from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.io.images import write_png
 from edgeconnect.models.checkpoint import load_state, save_state
 from edgeconnect.training import run_folder
-from edgeconnect.training.stopping import Outcome, stop_signals
+from edgeconnect.training.stopping import Outcome, run_steps, stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,20 +73,23 @@ class _Run:
         run_folder.save_config(config)
 
     def loop(self, stopping: list[int], progress: Callable[[Report], None]) -> Outcome:
-        config, trainer, started = self.config, self.trainer, time.monotonic()
-        while trainer.step < config.steps:
-            before = time.monotonic()
-            terms = trainer.train_step()
-            lr = trainer.optimizers["generator"].param_groups[0]["lr"]
-            seconds = round(time.monotonic() - before, 4)
-            report = {"step": trainer.step, "lr": lr, "seconds": seconds, **terms}
+        config = self.config
+        ends = None if config.max_minutes is None else time.monotonic() + 60 * config.max_minutes
+
+        def step() -> Report:
+            report = self.step()
             progress(report)
-            is_late = config.max_minutes is not None and time.monotonic() - started > 60 * config.max_minutes
-            is_last = trainer.step == config.steps or bool(stopping) or is_late
-            self.after_step(report, is_last)
-            if is_last:
-                break
-        return Outcome(trainer.step, stopping[0] if stopping else None)
+            return report
+
+        done = self.trainer.step
+        return run_steps(step, self.after_step, done=done, steps=config.steps, ends=ends, stopping=stopping)
+
+    def step(self) -> Report:
+        before = time.monotonic()
+        terms = self.trainer.train_step()
+        lr = self.trainer.optimizers["generator"].param_groups[0]["lr"]
+        seconds = round(time.monotonic() - before, 4)
+        return {"step": self.trainer.step, "lr": lr, "seconds": seconds, **terms}
 
     def after_step(self, report: Report, is_last: bool) -> None:
         """Log, show and save where this step calls for it."""

@@ -33,10 +33,9 @@ if TYPE_CHECKING:
 
     from edgeconnect.models.checkpoint import Weights
     from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
+    from edgeconnect.types import Image, Mask
 
     Picture = NDArray[np.float32]
-    Mask = NDArray[np.bool_]
-    Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 MAX_DEPTH_PX = 72  # the networks were trained on holes about this deep (128 of 256 px: 64)
 CONTEXT_PX = 64  # surroundings of a hole that are looked at, at least
@@ -98,7 +97,7 @@ class EdgeConnect:
         """
         return detectors.get(self.detector)(gray, self.sigma, known)
 
-    def complete_edges(self, photo: Pixels, mask: Mask) -> Picture:
+    def complete_edges(self, photo: Image, mask: Mask) -> Picture:
         """The photo's Canny edges with those in the hole completed by G1.
 
         photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> (H,W) float32 in [0,1], exactly 0 or 1
@@ -109,14 +108,14 @@ class EdgeConnect:
 
     def inpaint(
         self,
-        photo: Pixels,
+        photo: Image,
         mask: Mask,
         edges: NDArray[Any] | None = None,
         known_edges: NDArray[Any] | None = None,
         *,
         texture: float = 1.0,
         seed: int = 0,
-    ) -> Pixels:
+    ) -> Image:
         """The photo with its hole filled in three steps; every known pixel is identical.
 
         photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo. `edges`, (H,W) in [0,1] or
@@ -143,8 +142,8 @@ class EdgeConnect:
     __call__ = inpaint
 
     def candidates(
-        self, photo: Pixels, mask: Mask, count: int = 4, edges: NDArray[Any] | None = None
-    ) -> Iterator[Pixels]:
+        self, photo: Image, mask: Mask, count: int = 4, edges: NDArray[Any] | None = None
+    ) -> Iterator[Image]:
         """Different fills of the same hole, best guess first, each computed when it is asked for.
 
         photo, mask, edges: as for `inpaint`. The first is `inpaint`'s; the second the photo's own texture
@@ -160,8 +159,8 @@ class EdgeConnect:
                 yield soft
 
     def _colours(
-        self, photo: Pixels, mask: Mask, edges: NDArray[Any] | None, known_edges: NDArray[Any] | None
-    ) -> Pixels:
+        self, photo: Image, mask: Mask, edges: NDArray[Any] | None, known_edges: NDArray[Any] | None
+    ) -> Image:
         """Steps one and two: the photo with its hole painted by the networks along the lines."""
         outside = None if known_edges is None else _checked_edges(known_edges, mask)
         lines = self._lines(photo, mask, outside) if edges is None else _checked_edges(edges, mask)
@@ -188,7 +187,7 @@ class EdgeConnect:
             pairs.append((hole.grown(margin, mask.shape, MIN_WINDOW_PX), hole))
         return pairs
 
-    def _lines(self, photo: Pixels, mask: Mask, known: Picture | None = None) -> Picture:
+    def _lines(self, photo: Image, mask: Mask, known: Picture | None = None) -> Picture:
         """G1's edges (H,W) in the hole, 0 outside it."""
         lines = np.zeros(mask.shape, np.float32)
         for window, hole in self._windows(mask):
@@ -267,13 +266,13 @@ class EdgeConnect:
         return among[name]
 
 
-def blend(photo: Pixels, result: Pixels, mask: Mask, radius_px: float) -> Pixels:
+def blend(photo: Image, result: Image, mask: Mask, radius_px: float) -> Image:
     """`result` in the hole, fading to `photo` within `radius_px` outside it: the pixels between change."""
     alpha = feather(mask, radius_px)[..., None]
     return _pixels(_unit(photo) * (1 - alpha) + _unit(result) * alpha, photo.dtype)
 
 
-def _check(photo: Pixels, mask: Mask) -> None:
+def _check(photo: Image, mask: Mask) -> None:
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype not in (np.uint8, np.uint16):
         raise InputError(f"photo: expected (H,W,3) uint8 or uint16, got {photo.shape} {photo.dtype}")
     if mask.dtype != np.bool_:
@@ -333,13 +332,13 @@ def _gray(photo: Picture) -> NDArray[np.float64]:
     return np.asarray(photo.astype(np.float64) @ np.array([0.2125, 0.7154, 0.0721]))
 
 
-def _unit(pixels: Pixels) -> Picture:
+def _unit(pixels: Image) -> Picture:
     return np.asarray(pixels / np.float32(np.iinfo(pixels.dtype).max), np.float32)
 
 
-def _pixels(picture: Picture, dtype: np.dtype[Any]) -> Pixels:
+def _pixels(picture: Picture, dtype: np.dtype[Any]) -> Image:
     top = np.iinfo(dtype).max
-    return cast("Pixels", np.clip(np.rint(picture * top), 0, top).astype(dtype))
+    return cast("Image", np.clip(np.rint(picture * top), 0, top).astype(dtype))
 
 
 def _tensor(array: Picture | Mask) -> torch.Tensor:

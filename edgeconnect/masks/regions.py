@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Mask = NDArray[np.bool_]
+    from edgeconnect.types import Mask
+
 
 BLOCK_PX = 16  # holes are grouped on a grid this coarse: a 24-megapixel mask is looked at once
 

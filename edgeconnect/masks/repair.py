@@ -12,8 +12,9 @@ from edgeconnect.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgeconnect.types import Mask
+
     Channel = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
 
 Polarity = Literal["guess", "white", "black", "alpha"]
 

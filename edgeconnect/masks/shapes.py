@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    Mask = NDArray[np.bool_]
+    from edgeconnect.types import Mask
 
 
 def square(rng: Generator, height: int, width: int, area: float = 0.25) -> Mask:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from edgeconnect.errors import InputError
+from edgeconnect.types import Mask
 
 Picture = NDArray[Any]
-Mask = NDArray[np.bool_]
 Patches = NDArray[np.float32]
 
 _SIDE = 7  # pixels, as in Simakov et al.

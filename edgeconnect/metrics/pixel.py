@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from edgeconnect.errors import InputError
+from edgeconnect.types import Mask
 
 Picture = NDArray[Any]
-Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Window = Literal["uniform51", "gaussian"]
 

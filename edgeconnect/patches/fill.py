@@ -44,11 +44,11 @@ MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
 MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a second
 MAX_SOLVED_PX = 2**20  # of a window; finer scales only carry the matches up
-ITERATIONS = (10, 8, 5)  # at the coarsest scale, the next one and those below it
+ITERATIONS = (8, 2, 1)  # at the coarsest scale, the next one and those below it: more make it hazy
 FINEST_ITERATIONS = 1
 START_NOISE = 0.1  # of 1, with a seed
-COHERENCE = 0.7
-SHARPNESS = 2.0  # of votes (Wexler: 1)
+COHERENCE = 3.0
+SHARPNESS = 20.0  # of votes (Wexler: 1)
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 GUIDE_PX = 5  # of the box blur with which a guide is compared
 GUIDE_WEIGHT = 0.5  # of a squared difference to the guide, against one of colour
@@ -182,8 +182,7 @@ class _Level:
         self._worth = torch.where(scale.hole, 1e-6, 1.0)  # only known pixels are copied where there are any
         self._has_matches = coarser is not None
         if coarser is None:
-            planes = scale.picture.permute(2, 0, 1)[None]
-            start = smooth_fill(planes, scale.hole[None, None].to(scale.picture))[0].permute(1, 2, 0)
+            start = _rim_continued(scale) if scale.guide is None else scale.guide
             if seed:
                 start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
             self.picture = torch.where(scale.hole[..., None], start, scale.picture)
@@ -248,6 +247,11 @@ class _Level:
         if count := int(wrong.sum()):
             drawn = torch.randint(len(self.index.keys), (count,), generator=self._generator)
             self.field.matches[wrong] = self.index.keys[drawn.to(self.index.keys.device)]
+
+
+def _rim_continued(scale: _Scale) -> Tensor:
+    filled = smooth_fill(scale.picture.permute(2, 0, 1)[None], scale.hole[None, None].to(scale.picture))
+    return filled[0].permute(1, 2, 0)
 
 
 def _guide_planes(guide: Tensor) -> Tensor:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Rgb = NDArray[np.uint8]
+    from edgeconnect.types import Mask, Rgb
+
     Edge = NDArray[np.float32]
-    Mask = NDArray[np.bool_]
 
 __all__ = [
     "MaskMix", "PathList", "Positions", "TrainingPhotos", "find_broken", "photo_paths", "training_loader",

@@ -18,7 +18,7 @@ from edgeconnect.models.vgg import find_vgg19, load_features
 from edgeconnect.training import distributed, run_folder
 from edgeconnect.training.data import TrainingPhotos, training_loader, validation_items
 from edgeconnect.training.initial import initialise
-from edgeconnect.training.stopping import Outcome, stop_signals
+from edgeconnect.training.stopping import Outcome, run_steps, stop_signals
 from edgeconnect.training.trainer import Trainer, build_networks
 from edgeconnect.training.validation import validate
 
@@ -89,24 +89,28 @@ class _Run:
 
     def loop(self, stopping: list[int], progress: Callable[[Report], None]) -> Outcome:
         config, trainer = self.config, self.trainer
-        started = time.monotonic()
+        ends = None if config.max_minutes is None else time.monotonic() + 60 * config.max_minutes
         if trainer.step == 0:
             self.validate()
         batches = iter(self.loader)
-        while trainer.step < config.steps:
+
+        def step() -> Report:
             before = time.monotonic()
             terms = trainer.train_step(next(batches))
             report = self.report(terms, time.monotonic() - before)
             if self.log:
                 progress(report)
-            is_late = config.max_minutes is not None and time.monotonic() - started > 60 * config.max_minutes
-            is_last = trainer.step == config.steps or distributed.anywhere(
-                bool(stopping) or is_late, self.ranks, trainer.device
-            )
-            self.after_step(report, is_last)
-            if is_last:
-                break
-        return Outcome(trainer.step, stopping[0] if stopping else None)
+            return report
+
+        return run_steps(
+            step,
+            self.after_step,
+            done=trainer.step,
+            steps=config.steps,
+            ends=ends,
+            stopping=stopping,
+            anywhere=lambda flag: distributed.anywhere(flag, self.ranks, trainer.device),
+        )
 
     def after_step(self, report: Report, is_last: bool) -> None:
         """Log, validate and save where this step calls for it; main process alone."""

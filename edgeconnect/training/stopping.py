@@ -1,4 +1,6 @@
-"""How a run ends: at its last step, or on SIGTERM and SIGINT, taken as a wish to stop at a good moment."""
+"""The loop of every training and how it ends: at its last step, after some minutes, or on SIGTERM and SIGINT,
+which are taken as a wish to stop at a good moment.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,12 @@ import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    Report = dict[str, Any]
 
 
 PATIENCE_S = 2.0  # what a terminal and a launcher send to say the same thing comes closer together
@@ -21,6 +25,33 @@ class Outcome:
 
     step: int
     signal: int | None = None
+
+
+def run_steps(
+    step: Callable[[], Report],
+    after: Callable[[Report, bool], None],
+    *,
+    done: int,
+    steps: int,
+    ends: float | None,
+    stopping: Sequence[int],
+    anywhere: Callable[[bool], bool] = bool,
+) -> Outcome:
+    """Take steps from `done` on, to the last of `steps` or until the run is to stop.
+
+    step: takes one and reports it, its number as "step" among other things. after: gets the report and
+    whether this was the last one. ends: the time.monotonic() to stop at. stopping: signals received so far.
+    anywhere: whether a flag holds in any of several processes.
+    """
+    while done < steps:
+        report = step()
+        done = report["step"]
+        is_late = ends is not None and time.monotonic() > ends
+        is_last = done == steps or anywhere(bool(stopping) or is_late)
+        after(report, is_last)
+        if is_last:
+            break
+    return Outcome(done, stopping[0] if stopping else None)
 
 
 @contextmanager

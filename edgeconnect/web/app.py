@@ -61,6 +61,7 @@ def create_app(
         Route("/api/photos/{id}", app_state.photo),
         Route("/api/mask", app_state.form(verbs.repaired_mask, "/api/mask"), methods=["POST"]),
         Route("/api/weights", app_state.weights),
+        Route("/api/inpainters", app_state.inpainters),
         Route("/api/samples", _samples),
         Route("/api/samples/{name}", _sample),
     ]
@@ -126,6 +127,10 @@ class _AppState:
     async def weights(self, request: Request) -> Response:
         """The names to choose from, the default first."""
         return JSONResponse({"weights": self.state.models.names})
+
+    async def inpainters(self, request: Request) -> Response:
+        """The inpainters to choose from, the networks first."""
+        return JSONResponse({"inpainters": self.state.models.inpainters})
 
 
 class _Single:

@@ -1,4 +1,4 @@
-"""The weights a client may choose from, by name; no path ever comes from a client."""
+"""The weights and inpainters a client may choose from, by name; no path ever comes from a client."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters import find
 from edgeconnect.inpainters.edgeconnect import EdgeConnect
 from edgeconnect.models.weights import SHIPPED, find_weights, shipped_names
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeconnect.device import Precision
+    from edgeconnect.types import Inpainter
+
+
+NETWORKS = "edgeconnect"
+INPAINTERS = ("telea", "ns", "biharmonic")
+"""Which ones every page offers besides the networks: they need no files."""
 
 
 class Models:
@@ -26,8 +33,17 @@ class Models:
         device: str = "auto",
         precision: Precision = "auto",
         kept: int = 2,
+        inpainters: Sequence[str] = (),
     ) -> None:
-        """`files`: weights files by name; the first is the default."""
+        """files: weights files by name; the first is the default. kept: how many of them stay loaded.
+
+        inpainters: further ones than the networks and INPAINTERS, as `inpainters.find` takes them; raises
+        InputError where one does not exist.
+        """
+        self._methods = {
+            method.name: method for method in (find(x, device) for x in (*INPAINTERS, *inpainters))
+        }
+        self._inpainters: dict[str, Inpainter] = {}
         self._files = dict(files)
         self.device, self._precision, self._kept = device, precision, kept
         self._loaded: OrderedDict[str, EdgeConnect] = OrderedDict()
@@ -37,6 +53,19 @@ class Models:
     def names(self) -> list[str]:
         """The names to choose from, the default first."""
         return list(self._files)
+
+    @property
+    def inpainters(self) -> list[str]:
+        """The inpainters to choose from, the networks first."""
+        return [NETWORKS, *self._methods]
+
+    def inpainter(self, name: str) -> Inpainter:
+        """One of `inpainters` but the networks, loaded when first asked for; raises InputError for others."""
+        if name not in self._methods:
+            raise InputError(f"inpainter: expected one of {', '.join(self.inpainters)}, got {name[:50]!r}")
+        if name not in self._inpainters:
+            self._inpainters[name] = self._methods[name].load()
+        return self._inpainters[name]
 
     def get(self, name: str | None = None) -> EdgeConnect:
         """The model of that name, or the default; raises InputError for other names and unusable files."""

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from edgeconnect.edges.maps import Polarity
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
     from edgeconnect.io.images import Photo
+    from edgeconnect.types import Mask
     from edgeconnect.web.fields import Fields
     from edgeconnect.web.models import Models
     from edgeconnect.web.photos import PhotoStore
 
-    Mask = NDArray[np.bool_]
 
 MASK_POLARITIES: tuple[repair.Polarity, ...] = ("guess", "white", "black", "alpha")
 EDGE_POLARITIES: tuple[Polarity, ...] = ("guess", "white", "black")

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from skimage import data
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters.base import fill as fill_hole
 from edgeconnect.io import images
 from edgeconnect.io.encoders import as_stored, encode_png
 from edgeconnect.masks import repair
+from edgeconnect.web.models import NETWORKS
 from edgeconnect.web.tasks import (
     MASK_POLARITIES,
     Task,
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 _HOLE = ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y", "weights", "part")
 FIELDS = {
     "/api/edges": (*_HOLE, "edges_from"),
-    "/api/inpaint": (*_HOLE, "edges", "edges_polarity", "edges_from"),
+    "/api/inpaint": (*_HOLE, "inpainter", "edges", "edges_polarity", "edges_from"),
     "/api/single": (*_HOLE, "edges", "edges_polarity", "edges_from", "start", "seconds"),
     "/api/composite": ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y", "fill"),
     "/api/photos": ("photo",),
@@ -70,7 +73,16 @@ def inpaint(state: State, fields: Fields) -> Response:
     """The photo with its hole filled, as deep, grey and transparent as it came: PNG."""
     needs_hole(fields)
     task = read_task(state, fields)
-    return answer(task, fields, filled(state, fields, task))
+    name = fields.text("inpainter")
+    if name is None or name == NETWORKS:
+        return answer(task, fields, filled(state, fields, task))
+    if fields.has("edges") or fields.has("edges_from"):
+        raise HTTPException(400, f"edges and edges_from: expected inpainter={NETWORKS} with them")
+    inner, inpainter = task.window.slices, state.models.inpainter(name)
+    result = task.photo.rgb.copy()
+    if task.mask.any():
+        result[inner] = fill_hole(inpainter, task.photo.rgb[inner], task.mask[inner])
+    return answer(task, fields, result)
 
 
 def composite(state: State, fields: Fields) -> Response:

@@ -178,6 +178,7 @@ def test_patch_measures_can_be_added(folders):
     assert "| patch coherence " in (folders / "out" / "results.md").read_text()
 
 
+@pytest.mark.slow
 def test_fid_is_that_of_the_folders(folders, made_up_inception):
     for path in list_images(folders / "photos")[2:]:
         path.unlink()

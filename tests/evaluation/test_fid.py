@@ -19,6 +19,7 @@ def pictures(rng):
     return [rng.integers(0, 256, (size, 70, 3), np.uint8) for size in (60, 60, 90)]
 
 
+@pytest.mark.slow
 def test_features_are_pytorch_fids_own_whatever_the_pictures_sizes(made_up_inception, pictures):
     path, theirs = made_up_inception
     features = InceptionFeatures(path)(pictures, batch_size=2)
@@ -100,6 +101,7 @@ def run(sets, weights, *more):
     return json.loads(out.read_text())
 
 
+@pytest.mark.slow
 def test_the_command_prints_n_and_warns_of_few_pictures(sets, made_up_inception, capsys):
     report = run(sets, made_up_inception[0])
     features = InceptionFeatures(made_up_inception[0])
@@ -113,6 +115,7 @@ def test_the_command_prints_n_and_warns_of_few_pictures(sets, made_up_inception,
     assert "biased upwards" in shown.err
 
 
+@pytest.mark.slow
 def test_kept_statistics_are_reused_only_for_the_same_pictures(sets, made_up_inception, capsys, monkeypatch):
     kept = sets / "kept.npz"
     before = run(sets, made_up_inception[0], "--keep", kept)
@@ -127,6 +130,7 @@ def test_kept_statistics_are_reused_only_for_the_same_pictures(sets, made_up_inc
     assert changed["fid"] != pytest.approx(before["fid"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_pytorch_fids_own_statistics_files_are_read(sets, made_up_inception):
     run(sets, made_up_inception[0], "--keep", sets / "kept.npz")
     with np.load(sets / "kept.npz") as kept:

@@ -31,6 +31,7 @@ def test_canny_is_compared_pixel_by_pixel_and_kept_as_json(tmp_path: Path, capsy
     assert "canny, known pixels" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_plain_code_paints_the_same_picture() -> None:
     with (
         Method(inference, "plain", 32, 8, threads=1, warm_up=0) as plain,
@@ -75,6 +76,7 @@ class Here:
         pass
 
 
+@pytest.mark.slow
 def test_scores_and_features_are_compared_with_the_references_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,11 +95,13 @@ def test_scores_and_features_are_compared_with_the_references_own(
     assert 0 < abs(float(rounded[0])) < 0.2  # approximate, and not float32 under another name
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_method_is_raised_here() -> None:
     with pytest.raises(TypeError):
         Method(inference, "plain", 32, "no width", threads=1)
 
 
+@pytest.mark.slow
 def test_missing_weights_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
         speed.main(["large", "--weights", str(tmp_path / "none.safetensors"), "--runs", "1"])

@@ -51,6 +51,7 @@ def test_files_that_hold_no_generator_are_refused(tmp_path: Path, weights_file: 
         load_generator(tmp_path / "text.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(8, 8), (33, 200), (144, 192)])
 def test_a_photo_becomes_any_size(model: Retargeter, size: tuple[int, int]) -> None:
     for number in (0, 1):
@@ -64,10 +65,12 @@ def test_scales_are_of_the_chosen_photo(model: Retargeter) -> None:
     assert model.size((0.5, 2.0), photo=1) == (25, 120)
 
 
+@pytest.mark.slow
 def test_the_same_call_gives_the_same_pixels(model: Retargeter) -> None:
     np.testing.assert_array_equal(model.retarget((40, 50)), model.retarget((40, 50)))
 
 
+@pytest.mark.slow
 def test_a_trapezoid_is_opaque_inside_and_transparent_beside(model: Retargeter) -> None:
     alpha = as_alpha((100, 200), (0.25, -0.25))
     assert alpha[0].sum() / 255 == pytest.approx(100, abs=2) and alpha[-1].all()
@@ -75,6 +78,7 @@ def test_a_trapezoid_is_opaque_inside_and_transparent_beside(model: Retargeter) 
     assert model.retarget((100, 200), (0.25, -0.25)).shape == (100, 200, 3)
 
 
+@pytest.mark.slow
 def test_an_outline_shows_the_photo_inside_alone(model: Retargeter) -> None:
     outline = np.zeros((70, 90), bool)
     cv2.circle(canvas := np.zeros((70, 90), np.uint8), (40, 30), 25, 1, -1)

@@ -186,6 +186,7 @@ def test_one_colour_is_learned_without_a_fault(tmp_path: Path) -> None:
     assert all(np.isfinite(list(step.values())).all() for step in terms)
 
 
+@pytest.mark.slow
 def test_the_reconstruction_is_learned(tmp_path: Path) -> None:
     options = {"width": 8, "w_reconstruction": 100, "inverse_from": 0, "sizes_until": 10_000, "trapezoids": 0}
     trainer = trainer_of(tiny(tmp_path, steps=1000, lr=1e-3, crop=32, **options))

@@ -316,6 +316,7 @@ FILES = {
 FILES["PNG16"] = png(np.random.default_rng(0).integers(0, 65536, (24, 24, 3), dtype=np.uint16), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("format", FILES)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

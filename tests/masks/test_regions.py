@@ -51,10 +51,10 @@ def test_cells_do_not_overlap_and_are_no_larger_than_asked() -> None:
     assert count.max() == 1
 
 
-def test_a_window_grows_to_its_least_size_inward_at_the_border() -> None:
-    assert Box(0, 90, 10, 100).grown(5, (100, 100), least=40) == Box(0, 60, 40, 100)
+def test_a_window_grows_to_its_smallest_size_inward_at_the_border() -> None:
+    assert Box(0, 90, 10, 100).grown(5, (100, 100), min_side=40) == Box(0, 60, 40, 100)
     assert Box(40, 40, 60, 60).grown(10, (100, 100)) == Box(30, 30, 70, 70)
-    assert Box(0, 0, 5, 5).grown(3, (20, 20), least=64) == Box(0, 0, 20, 20)
+    assert Box(0, 0, 5, 5).grown(3, (20, 20), min_side=64) == Box(0, 0, 20, 20)
 
 
 def test_depth_is_the_distance_to_the_nearest_known_pixel() -> None:

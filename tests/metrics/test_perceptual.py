@@ -29,6 +29,7 @@ def write_trunk(name, path):
     return trunk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDERS)
 def test_lpips_is_the_packages_own_with_the_same_trunk(name, pair, tmp_path, monkeypatch):
     trunk = write_trunk(name, tmp_path / "trunk.pth")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from edgeconnect import EdgeConnect
 from edgeconnect.cli import demo
@@ -21,6 +22,7 @@ def test_the_default_weights_say_how_they_were_made() -> None:
     assert {"edge_generator", "inpaint_generator", "note"} <= set(provenance)
 
 
+@pytest.mark.slow
 def test_the_default_weights_fill_the_samples_better_than_a_classical_method() -> None:
     model = EdgeConnect.load("default", device="cpu", precision="float32")
     ours, theirs = [], []

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from skimage import data
 
-from edgeconnect.errors import InputError
-from edgeconnect.patches.fill import patch_fill, scales
-from edgeconnect.patches.matching import PATCH_PX, Keys, distances, grid, improve, rows, touching, vote
+from edgeconnect.patches.matching import (
+    PATCH_PX,
+    PatchField,
+    PatchIndex,
+    grid_size,
+    patches_touching,
+    places,
+)
 
 
 def photo(side: int = 64) -> torch.Tensor:
-    return torch.from_numpy(data.astronaut()[100 : 100 + side, 180 : 180 + side] / np.float32(255))
+    return torch.from_numpy(data.astronaut()[100 : 100 + side, 180 : 180 + side] / 255).float()
 
 
 def box(side: int, top: int, left: int, length: int) -> torch.Tensor:
@@ -20,157 +24,159 @@ def box(side: int, top: int, left: int, length: int) -> torch.Tensor:
     return hole
 
 
-def test_a_row_holds_the_pixels_of_its_patch() -> None:
-    picture = torch.arange(10 * 12 * 2.0).view(10, 12, 2)
-    index = 2 * grid(picture)[1] + 3
-    assert torch.equal(rows(picture, torch.tensor([index]))[0], picture[2:9, 3:10].flatten())
+def index_around(hole: torch.Tensor, picture: torch.Tensor) -> tuple[PatchIndex, torch.Tensor]:
+    touches = patches_touching(hole)
+    return PatchIndex(picture, (~touches).float()), touches.flatten().nonzero()[:, 0]
+
+
+def full_distances(picture: torch.Tensor) -> torch.Tensor:
+    """Every patch's pixels and differences of neighbours: what distances are the squares of."""
+    planes = picture.permute(2, 0, 1).unfold(1, PATCH_PX, 1).unfold(2, PATCH_PX, 1)
+    patches = planes.permute(1, 2, 0, 3, 4).flatten(0, 1)
+    across, down = patches.diff(dim=3), patches.diff(dim=2)
+    rows = torch.cat([part.flatten(1) for part in (patches, across, down)], dim=1).double()
+    return torch.cdist(rows, rows).square()
 
 
 def test_a_patch_touches_the_hole_where_any_of_its_pixels_is_in_it() -> None:
-    touches, free = touching(box(16, 8, 8, 1))
-    corners = {(y, x) for y in range(2, 9) for x in range(2, 9)}
-    assert {(int(i) // 10, int(i) % 10) for i in touches} == corners
-    assert len(touches) + len(free) == 100
+    touches = patches_touching(box(16, 8, 8, 1))
+    assert {(int(y), int(x)) for y, x in touches.nonzero()} == {
+        (y, x) for y in range(2, 9) for x in range(2, 9)
+    }
+    assert tuple(touches.shape) == grid_size(torch.zeros(16, 16)) == (10, 10)
 
 
-def test_a_patch_that_is_among_the_keys_finds_itself() -> None:
+def test_distances_are_those_of_colours_and_gradients_less_what_the_components_leave_out() -> None:
+    picture = photo(32)
+    index = PatchIndex(picture, torch.ones(26, 26))
+    true = full_distances(picture)
+    a = torch.arange(0, 676, 5)
+    b = 675 - a
+    found, wanted = index.distances(index.descriptors[a], b).double(), true[a, b]
+    assert (found <= wanted * 1.001 + 1e-6).all()
+    assert found.mean() > 0.8 * wanted.mean()
+
+
+def test_a_usable_patch_finds_itself() -> None:
+    picture = photo(96)  # more than one block of keys
+    index = PatchIndex(picture, torch.ones(90, 90))
+    last = torch.arange(90 * 90)[-50:]
+    matches, distances = index.nearest(index.descriptors[last])
+    assert torch.equal(matches, last)
+    assert distances.max() < 1e-3
+
+
+def test_the_nearest_is_nearly_as_near_as_by_full_distances_and_always_usable() -> None:
     picture = photo()
-    indices = torch.arange(0, 58 * 58, 7)
-    assert torch.equal(Keys(picture, indices).nearest(picture, indices), indices)
+    index, queries = index_around(box(64, 20, 20, 20), picture)
+    matches, _ = index.nearest(index.descriptors[queries])
+    true = full_distances(picture)
+    assert true[queries, matches].mean() < 1.1 * true[queries][:, index.keys].amin(1).mean()
+    assert index.is_usable(matches).all()
 
 
-def test_the_nearest_patch_is_as_near_as_the_one_that_full_distances_find() -> None:
+def test_patches_that_are_partly_unknown_cost_more() -> None:
+    picture = photo(32)
+    share = torch.ones(26, 26)
+    share[10, 10] = 0.5
+    index = PatchIndex(picture, share)
+    there = torch.tensor([10 * 26 + 10])
+    assert index.distances(index.descriptors[there], there) > 0.1 * index.descriptors.var(0).sum()
+    matches, _ = index.nearest(index.descriptors[there])
+    assert index.is_usable(there).all()
+    share[10, 10] = 0
+    assert not PatchIndex(picture, share).is_usable(there).any()
+    assert len(matches) == 1
+
+
+def test_patches_that_nothing_else_is_near_to_are_preferred_by_the_normalised_score() -> None:
     picture = photo()
-    queries, keys = touching(box(64, 20, 20, 20))
-    found = Keys(picture, keys).nearest(picture, queries)
-    distances = torch.cdist(rows(picture, queries).double(), rows(picture, keys).double())
-    reached = (rows(picture, queries) - rows(picture, found)).norm(dim=1)
-    assert reached.mean() < 1.01 * distances.min(1).values.mean()
-    assert set(found.tolist()) <= set(keys.tolist())
-
-
-def test_keys_that_nothing_else_is_near_to_are_preferred_as_the_normalised_score_says() -> None:
-    picture = photo()
-    queries, keys = touching(box(64, 20, 20, 20))
-    found = Keys(picture, keys).nearest_unused(picture, queries, alpha=0.5)
-    distances = torch.cdist(rows(picture, queries).double(), rows(picture, keys).double()).square()
+    index, queries = index_around(box(64, 20, 20, 20), picture)
+    described = index.descriptors[queries]
+    plain, _ = index.nearest(described)
+    spread, _ = index.nearest(described, alpha=0.5)
+    distances = torch.cdist(described.double(), index.descriptors[index.keys].double()).square()
     least = distances.amin(0)
     score = distances / (least + 0.5 * least.mean())
-    positions = torch.searchsorted(keys, found)
-    reached = score.gather(1, positions[:, None])[:, 0]
+    reached = score.gather(1, torch.searchsorted(index.keys, spread)[:, None])[:, 0]
     assert reached.mean() < 1.02 * score.amin(1).mean()
-    assert len(found.unique()) > len(Keys(picture, keys).nearest(picture, queries).unique())
+    assert len(spread.unique()) > len(plain.unique())
 
 
-def test_more_keys_than_a_block_holds_are_all_compared() -> None:
-    picture = photo(96)
-    indices = torch.arange(90 * 90)
-    last = indices[-50:]
-    assert torch.equal(Keys(picture, indices).nearest(picture, last), last)
+def test_a_random_search_comes_near_to_the_exact_one() -> None:
+    picture = photo()
+    index, queries = index_around(box(64, 20, 20, 20), picture)
+    described = index.descriptors[queries]
+    _, exact = index.nearest(described)
+    matches = index.keys[torch.zeros(len(queries), dtype=torch.long)]
+    distances = first = index.distances(described, matches)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        matches, distances = index.search_around(described, matches, distances, generator)
+    assert exact.mean() <= distances.mean() < exact.mean() + 0.2 * (first.mean() - exact.mean())
+    assert index.is_usable(matches).all()
 
 
-def test_a_pixel_becomes_the_weighted_mean_of_what_its_patches_say() -> None:
+def test_propagation_carries_a_neighbours_offset_and_lowers_the_cost() -> None:
+    stripes = ((torch.arange(60) // 3) % 2).float()[None, :, None].expand(60, 60, 3).contiguous()
+    index, queries = index_around(box(60, 26, 26, 8), stripes)
+    field = PatchField(54, 54, queries)
+    described = index.descriptors[queries]
+    field.matches, field.distances = index.nearest(described)
+    wrong = len(queries) // 2
+    field.matches[wrong] = index.keys[0] + 1
+    field.distances = index.distances(described, field.matches)
+    before = field.distances.clone()
+    field.propagate(index, described, coherence=0.0, passes=2)
+    assert (field.distances <= before + 1e-6).all()
+    assert field.distances[wrong] < 1e-3
+    assert index.is_usable(field.matches).all()
+
+
+def test_coherence_makes_offsets_constant() -> None:
+    picture = photo()
+    index, queries = index_around(box(64, 20, 20, 20), picture)
+    described = index.descriptors[queries]
+
+    def offsets(coherence: float) -> int:
+        field = PatchField(58, 58, queries)
+        field.matches, field.distances = index.nearest(described)
+        field.propagate(index, described, coherence, passes=4)
+        return len((field.matches - queries).unique())
+
+    assert offsets(2.0) < 0.5 * offsets(0.0)
+
+
+def test_matches_of_half_the_size_are_doubled() -> None:
+    coarse = PatchField(10, 10, torch.tensor([44]))  # at (4, 4)
+    coarse.matches = torch.tensor([2 * 10 + 7])  # offset (-2, +3)
+    field = PatchField(26, 26, torch.tensor([8 * 26 + 9, 20 * 26 + 20]))
+    field.upsampled(coarse, (26, 26), 10)
+    assert field.matches[0] == (8 - 4) * 26 + 9 + 6
+    assert field.matches[1] == 20 * 26 + 20  # was no query there
+
+
+def test_a_pixel_becomes_the_weighted_mean_of_what_its_patches_propose() -> None:
     picture = torch.zeros(7, 9, 1)
     picture[3, :, 0] = torch.tensor([0.0, 0, 0, 9, 0, 1, 0, 0, 0])
+    field = PatchField(1, 3, torch.tensor([0, 2]))
+    field.matches = torch.tensor([1, 1])
+    # over pixel (3, 4): patch 0 shows its pixel 5 there, patch 2 its pixel 3
     hole = torch.zeros(7, 9, dtype=torch.bool)
     hole[3, 4] = True
-    # patches 0 and 2 over the pixel; 0 takes 1 for itself (shows its pixel 5), 2 takes 1 (shows pixel 3)
-    voted = vote(picture, hole, torch.tensor([0, 2]), torch.tensor([1, 1]), torch.tensor([3.0, 1.0]))
-    assert voted[3, 4, 0] == pytest.approx((3 * 1 + 1 * 9) / 4)
-    assert torch.equal(voted[~hole], picture[~hole])
+    voted = field.vote(picture, torch.tensor([3.0, 1.0]), places(hole))
+    assert voted[0, 0] == pytest.approx((3 * 1 + 1 * 9) / 4)
+    worth = torch.ones(7, 9)
+    worth[3, 3] = 1e-6
+    assert field.vote(picture, torch.tensor([3.0, 1.0]), places(hole), worth)[0, 0] == pytest.approx(1, rel=1e-4)
 
 
-def test_stripes_are_continued_through_the_hole() -> None:
-    across = (torch.arange(80) // 4 % 2).float()
-    stripes = across[None, :, None].expand(80, 80, 3).contiguous()
-    hole = box(80, 24, 24, 32)
-    hidden = stripes.masked_fill(hole[..., None], 0.5)
-    assert torch.allclose(patch_fill(hidden, hole), stripes, atol=0.02)
-
-
-def test_known_pixels_stay_and_what_was_in_the_hole_does_not_matter() -> None:
-    picture, hole = photo(), box(64, 20, 24, 18)
-    results = [patch_fill(picture.masked_fill(hole[..., None], value), hole) for value in (0.0, 1.0)]
-    assert torch.equal(results[0], results[1])
-    assert torch.equal(results[0][~hole], picture[~hole])
-    assert float(results[0].min()) >= 0 and float(results[0].max()) <= 1
-
-
-def test_another_fill_gives_the_structure() -> None:
-    halves = torch.full((128, 128, 3), 0.8)
-    halves[:, :48] = 0.2
-    hole = box(128, 32, 60, 56)
-    dark = torch.where(hole[..., None], torch.full_like(halves, 0.2), halves)
-    assert patch_fill(halves, hole)[50:70, 80:96].mean() > 0.7
-    assert patch_fill(halves, hole, dark)[50:70, 80:96].mean() < 0.6
-
-
-def test_each_scale_is_shown_at_the_photos_size() -> None:
-    shown: list[torch.Tensor] = []
-    picture, hole = photo(), box(64, 10, 10, 30)
-    result = patch_fill(picture, hole, watch=shown.append)
-    assert len(shown) == scales(hole) + 1 > 1
-    assert all(s.shape == picture.shape and torch.equal(s[~hole], picture[~hole]) for s in shown)
-    assert torch.equal(shown[-1], result)
-
-
-@pytest.mark.parametrize("hole", [box(64, 0, 0, 40), box(64, 24, 24, 40), ~box(64, 25, 25, 14)])
-def test_holes_at_borders_and_of_nearly_everything_are_filled(hole: torch.Tensor) -> None:
-    result = patch_fill(photo(), hole)
-    assert torch.isfinite(result).all()
-    assert torch.equal(result[~hole], photo()[~hole])
-
-
-def test_where_no_patch_is_known_the_error_says_so() -> None:
-    hole = ~box(64, 25, 25, PATCH_PX - 1)
-    with pytest.raises(InputError, match="expected a known patch of 7x7"):
-        patch_fill(photo(), hole)
-
-
-def test_nothing_is_copied_from_what_is_to_be_avoided() -> None:
-    picture = torch.zeros(64, 64, 3)
-    picture[:, 32:] = 1
-    hole, right = box(64, 20, 22, 8), torch.zeros(64, 64, dtype=torch.bool)
-    right[:, 30:] = True
-    spoilt = picture.clone()
-    spoilt[:, :32] = torch.linspace(0, 0.5, 32)[None, :, None]
-    filled = patch_fill(spoilt, hole, avoid=right)
-    assert float(filled[hole].max()) <= 0.5 < float(spoilt[right].max())
-    assert torch.equal(filled[~hole], spoilt[~hole])
-
-
-def test_neighbours_matches_find_what_comparing_all_finds_on_a_smooth_field() -> None:
-    picture = photo()
-    hole = box(64, 24, 24, 10)
-    queries, known = touching(hole)
-    first = known[torch.randint(len(known), (len(queries),), generator=torch.Generator().manual_seed(0))]
-    matches = first
-    for _ in range(4):
-        matches = improve(picture, known, queries, matches)
-    before, after = distances(picture, queries, first), distances(picture, queries, matches)
-    assert (after <= before).all() and after.mean() < 0.5 * before.mean()
-    assert set(matches.tolist()) <= set(known.tolist())
-
-
-def test_a_picture_too_large_to_compare_all_with_all_is_filled_from_its_coarser_scales(monkeypatch) -> None:
-    across = (torch.arange(96) // 8 % 2).float()
-    stripes = across[None, :, None].expand(96, 96, 3).contiguous()
-    hole = box(96, 32, 32, 32)
-    known = len(touching(hole)[1])
-    monkeypatch.setattr("edgeconnect.patches.fill.MOST_COMPARISONS", 38**2 * known - 1)
-    assert (patch_fill(stripes.masked_fill(hole[..., None], 0.5), hole) - stripes).abs().mean() < 0.01
-
-
-def test_a_long_thin_hole_that_is_too_large_to_compare_all_with_all_is_filled_as_well(monkeypatch) -> None:
-    # a scratch: never halved, so there are no coarser matches to start from
-    photo = torch.from_numpy(data.astronaut()[60:220, 160:320].copy()).float() / 255
-    hole = torch.zeros(160, 160, dtype=torch.bool)
-    hole[70:76, 10:150] = True
-
-    def error() -> float:
-        filled = patch_fill(photo.masked_fill(hole[..., None], 0.5), hole)
-        return float((filled - photo)[hole].square().mean())
-
-    best = error()
-    monkeypatch.setattr("edgeconnect.patches.fill.MOST_COMPARISONS", 2**20)
-    assert error() < 1.5 * best
+@pytest.mark.parametrize("kind", ["flat", "gradient", "stripes", "checkerboard"])
+def test_pictures_of_low_rank_are_described(kind: str) -> None:
+    y, x = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
+    planes = {"flat": 0 * x, "gradient": x / 48, "stripes": x // 4 % 2, "checkerboard": (x // 4 + y // 4) % 2}
+    picture = planes[kind].float()[..., None].expand(48, 48, 3).contiguous()
+    index, queries = index_around(box(48, 16, 16, 12), picture)
+    matches, distances = index.nearest(index.descriptors[queries])
+    assert index.is_usable(matches).all()
+    assert torch.isfinite(distances).all()

@@ -29,10 +29,10 @@ def period(picture: torch.Tensor) -> float:
     return len(row) / strength.argmax()
 
 
-@pytest.mark.parametrize("most", [redraw_module.MOST_COMPARISONS, 10**5])
+@pytest.mark.parametrize("most", [redraw_module.MAX_COMPARISONS, 10**5])
 def test_stretched_stripes_have_their_period_again(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Also where the finer scales are too large to be searched and take the coarser ones' matches."""
-    monkeypatch.setattr(redraw_module, "MOST_COMPARISONS", most)
+    monkeypatch.setattr(redraw_module, "MAX_COMPARISONS", most)
     photo = stripes(96, 12)
     stretched = resized(photo, (64, 192))
     assert period(stretched) == 24

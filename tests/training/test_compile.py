@@ -38,6 +38,7 @@ def relative(value: torch.Tensor, reference: torch.Tensor) -> float:
 
 @needs_compiler
 # the tracer hides this warning of its own, which it cannot where warnings are errors
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 def test_compiled_training_follows_eager_training_and_goes_on_bit_for_bit_after_a_resume(
     tmp_path: Path,

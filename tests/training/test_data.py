@@ -154,6 +154,7 @@ def test_starting_later_or_on_several_processes_gives_the_same_places() -> None:
     assert [one + two for one, two in zip(*ranks, strict=True)] == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing_and_a_later_start_continues_exactly(folder: Path, workers: int) -> None:
     dataset = TrainingPhotos(photo_paths(folder), 32, masks=MaskMix.parse(["strokes"], (0.1, 0.4)))

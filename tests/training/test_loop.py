@@ -182,6 +182,7 @@ def test_how_much_of_the_mask_files_is_hole_is_said(tmp_path: Path) -> None:
     assert "black is the hole: 75%; is the other colour" in found[1]
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(tmp_path: Path) -> None:
     options = tiny_options(tmp_path, steps=100_000, lr_drop_at=1, validate_every=100_000)
     process, paths = start(arguments(options)), Paths(Path(options["run"]))
@@ -196,6 +197,7 @@ def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(tmp_p
     assert differences(checkpoint(unbroken, steps), checkpoint(broken, steps)) == []
 
 
+@pytest.mark.slow
 def test_a_terminated_process_saves_its_last_step_and_can_go_on(tmp_path: Path) -> None:
     options = tiny_options(tmp_path, steps=100_000, save_every=100_000, lr_drop_at=1, workers=2)
     process, paths = start(arguments(options)), Paths(Path(options["run"]))
@@ -215,6 +217,7 @@ def test_a_terminated_process_saves_its_last_step_and_can_go_on(tmp_path: Path) 
     assert differences(checkpoint(unbroken, last + 3), checkpoint(broken, last + 3)) == []
 
 
+@pytest.mark.slow
 def test_two_processes_resume_bit_for_bit_and_train_as_one_with_their_batches_together(
     tmp_path: Path,
 ) -> None:
@@ -372,6 +375,7 @@ def test_a_resumed_command_compares_its_config_file_with_the_saved_one(tmp_path:
     assert "--resume needs --run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_small_network_learns_two_photos_by_heart(tmp_path: Path) -> None:
     photos = tmp_path / "two"
     photos.mkdir()

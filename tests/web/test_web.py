@@ -20,6 +20,8 @@ from starlette.testclient import TestClient
 
 from edgeconnect import EdgeConnect
 from edgeconnect.edges.canny import canny, to_gray
+from edgeconnect.inpainters import get
+from edgeconnect.inpainters.base import fill
 from edgeconnect.io import images
 from edgeconnect.web import single, tasks, verbs
 from edgeconnect.web.app import HERE, create_app
@@ -304,3 +306,19 @@ def _check(value: Any, schema: dict[str, Any]) -> None:
             _check(value[name], part)
     for part in value if schema["type"] == "array" else ():
         _check(part, schema["items"])
+
+
+def test_another_inpainter_fills_the_hole(client: TestClient, photo: np.ndarray) -> None:
+    names = client.get("/api/inpainters").json()["inpainters"]
+    assert names[:2] == ["edgeconnect", "telea"]
+    files = {"photo": png(photo)}
+    response = client.post("/api/inpaint", data={"box": "30,30,20,20", "inpainter": "telea"}, files=files)
+    assert response.status_code == 200
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[30:50, 30:50] = True
+    found = np.array(Image.open(io.BytesIO(response.content)))
+    np.testing.assert_array_equal(found, fill(get("telea"), photo, hole))
+    for fields, status in (({"inpainter": "lama:/etc/passwd"}, 422), ({"inpainter": "telea"}, 400)):
+        more = files | ({"edges": png(photo)} if status == 400 else {})
+        response = client.post("/api/inpaint", data={"box": "30,30,20,20", **fields}, files=more)
+        assert response.status_code == status and "expected" in response.json()["error"]

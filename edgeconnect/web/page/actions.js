@@ -128,7 +128,8 @@ export class Actions {
   async #fillNow(options) {
     this.#needsHole();
     const { doc } = this.app, key = doc.resultKey(this.app);
-    const fields = await this.#fillFields(options);
+    const { inpainter } = this.app;
+    const fields = inpainter === "edgeconnect" ? await this.#fillFields(options) : { ...(await this.#maskFields()), inpainter };
     const { blob, box } = await api.ofPhoto("/api/inpaint", doc, { ...fields, part: "hole" }, options);
     return doc.setResult(key, { box, blob, bitmap: await decode(blob) });
   }

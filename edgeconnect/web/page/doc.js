@@ -42,12 +42,13 @@ export class Doc {
     return this.holeCache.rect;
   }
 
-  // Under which its edge map and its result are found; of app: {weights, alone, fromEdges}.
+  // Under which its edge map and its result are found; of app: {weights, alone, fromEdges, inpainter}.
   linesKey({ weights }) {
     return `${this.maskState} ${weights}`;
   }
 
-  resultKey({ weights, alone, fromEdges }) {
+  resultKey({ weights, alone, fromEdges, inpainter }) {
+    if (!alone && inpainter !== "edgeconnect") return `${this.maskState} by ${inpainter}`;
     if (alone && !fromEdges) return `${this.maskState} alone`;
     return `${this.state} ${weights}${alone ? " alone" : ""}`;
   }

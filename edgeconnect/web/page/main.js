@@ -15,7 +15,7 @@ const KEYS = {
 };
 
 const app = {
-  doc: null, tool: "brush", mode: "photo", editMode: "photo", weights: "", small: null,
+  doc: null, tool: "brush", mode: "photo", editMode: "photo", weights: "", inpainter: "edgeconnect", small: null,
   size: 36, live: true, hasFilled: false, alone: false, seconds: 120, fromEdges: false,
 
   say(text, kind) {
@@ -215,6 +215,7 @@ function wire() {
   element("live").addEventListener("change", (event) => { app.live = event.target.checked; app.saved(); });
   element("sample").addEventListener("change", (event) => event.target.value && actions.openSample(event.target.value));
   element("weights").addEventListener("change", (event) => { app.weights = event.target.value; app.changed(true, {}); });
+  element("inpainter").addEventListener("change", (event) => { app.inpainter = event.target.value; app.changed(true, {}); });
   wireAlone(app, actions);
   document.addEventListener("keydown", key);
   document.addEventListener("click", (event) => {
@@ -236,10 +237,12 @@ function wireDrops() {
 }
 
 async function fillChoices() {
-  const [samples, weights] = await Promise.all([api.names("/api/samples", "samples"), api.names("/api/weights", "weights")]);
+  const [samples, weights, inpainters] = await Promise.all(["samples", "weights", "inpainters"].map((what) => api.names(`/api/${what}`, what)));
   element("sample").append(...samples.map((name) => new Option(name, name)));
   element("weights").append(...weights.map((name) => new Option(name, name)));
   app.weights = weights[0];
+  element("inpainter").append(...inpainters.map((name) => new Option(name, name)));
+  app.inpainter = inpainters[0];
 }
 
 async function start() {

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from skimage import data
+
+from edgeconnect.patches import fill as fill_module
+from edgeconnect.patches.blending import blend_seam
+from edgeconnect.patches.fill import NoPatchesError, patch_fill
+
+
+def photo(side: int = 64) -> torch.Tensor:
+    return torch.from_numpy(data.astronaut()[100 : 100 + side, 180 : 180 + side] / 255).float()
+
+
+def box(side: int, top: int, left: int, length: int) -> torch.Tensor:
+    hole = torch.zeros(side, side, dtype=torch.bool)
+    hole[top : top + length, left : left + length] = True
+    return hole
+
+
+def stripes(side: int = 80) -> torch.Tensor:
+    return (torch.arange(side) // 4 % 2).float()[None, :, None].expand(side, side, 3).contiguous()
+
+
+@pytest.mark.parametrize("max_solved", [fill_module.MAX_SOLVED_PX, 4000])
+def test_stripes_are_continued_through_the_hole(monkeypatch: pytest.MonkeyPatch, max_solved: int) -> None:
+    """Also where the finest scale only carries the matches up."""
+    monkeypatch.setattr(fill_module, "MAX_SOLVED_PX", max_solved)
+    hole = box(80, 24, 24, 32)
+    hidden = stripes().masked_fill(hole[..., None], 0.5)
+    assert torch.allclose(patch_fill(hidden, hole), stripes(), atol=0.02)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_what_is_flat_stays_flat(value: float) -> None:
+    flat = torch.full((64, 64, 3), value)
+    hole = box(64, 20, 20, 24)
+    assert (patch_fill(flat, hole, guide=torch.rand(64, 64, 3)) - flat).abs().max() < 1e-4
+
+
+def test_known_pixels_stay_and_what_was_in_the_hole_does_not_matter() -> None:
+    picture, hole = photo(), box(64, 20, 24, 18)
+    results = [patch_fill(picture.masked_fill(hole[..., None], value), hole) for value in (0.0, 1.0)]
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0][~hole], picture[~hole])
+    assert float(results[0].min()) >= 0 and float(results[0].max()) <= 1
+
+
+def test_the_guide_says_what_goes_where() -> None:
+    halves = torch.full((128, 128, 3), 0.8)
+    halves[:, :48] = 0.2
+    hole = box(128, 32, 60, 56)
+    dark = torch.where(hole[..., None], torch.full_like(halves, 0.2), halves)
+    assert patch_fill(halves, hole)[50:70, 80:96].mean() > 0.7
+    assert patch_fill(halves, hole, dark)[50:70, 80:96].mean() < 0.6
+
+
+def test_nothing_is_copied_from_what_is_forbidden() -> None:
+    picture = torch.full((96, 96, 3), 0.5)
+    forbidden = box(96, 0, 0, 30)
+    picture[forbidden] = 1.0
+    result = patch_fill(picture, box(96, 34, 34, 30), forbidden=forbidden)
+    assert result[34:64, 34:64].max() < 0.6
+
+
+def test_the_same_seed_gives_the_same_fill_and_another_one_another() -> None:
+    picture, hole = photo(96), box(96, 30, 30, 36)
+    first, again, other = (patch_fill(picture, hole, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_each_scale_is_shown_at_the_photos_size() -> None:
+    shown: list[torch.Tensor] = []
+    picture, hole = photo(), box(64, 10, 10, 30)
+    patch_fill(picture, hole, progress=shown.append)
+    assert len(shown) > 1
+    assert all(s.shape == picture.shape and torch.equal(s[~hole], picture[~hole]) for s in shown)
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """True from the given call on."""
+    count = 0
+
+    def is_over() -> bool:
+        nonlocal count
+        count += 1
+        return count > calls
+
+    return is_over
+
+
+@pytest.mark.parametrize("calls", [0, 3, 12])
+def test_when_time_is_over_the_fill_is_finished_from_what_it_has(calls: int) -> None:
+    hole = box(80, 24, 24, 32)
+    result = patch_fill(stripes(), hole, is_over=after(calls))
+    assert torch.equal(result[~hole], stripes()[~hole])
+    assert result[hole].std() > 0.2  # no grey
+
+
+@pytest.mark.parametrize("hole", [box(64, 0, 0, 40), box(64, 24, 24, 40), ~box(64, 25, 25, 14)])
+def test_holes_at_borders_and_of_nearly_everything_are_filled(hole: torch.Tensor) -> None:
+    assert torch.isfinite(patch_fill(photo(), hole)).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 7), (9, 33), (65, 47), (256, 100)])
+def test_any_size_is_filled(height: int, width: int) -> None:
+    picture = torch.rand(height, width, 3, generator=torch.Generator().manual_seed(0))
+    hole = torch.zeros(height, width, dtype=torch.bool)
+    hole[0, 0] = True
+    hole[height // 2 :, width // 2 + 3 :] = True
+    result = patch_fill(picture, hole)
+    assert result.shape == picture.shape
+    assert torch.equal(result[~hole], picture[~hole])
+
+
+def test_where_no_patch_is_known_it_is_said() -> None:
+    with pytest.raises(NoPatchesError, match="7x7"):
+        patch_fill(photo(16), ~box(16, 0, 0, 4))
+    with pytest.raises(NoPatchesError, match="7 px or more"):
+        patch_fill(photo(6), box(6, 0, 0, 2))
+
+
+def test_blending_moves_a_copy_to_the_colours_around_and_keeps_its_gradients() -> None:
+    picture = torch.full((60, 60, 3), 0.5)
+    hole = box(60, 20, 20, 20)
+    texture = 0.05 * torch.rand(60, 60, 3, generator=torch.Generator().manual_seed(0))
+    blended = blend_seam(picture + 0.08 + texture, picture, hole)
+    assert torch.equal(blended[~hole], picture[~hole])
+    at_rim = (blended - texture)[20, 20:40]
+    assert (at_rim.mean() - 0.5).abs() < 0.045
+    inside = (blended - picture - texture)[25:35, 25:35]
+    assert inside.diff(dim=0).abs().max() < 0.01
