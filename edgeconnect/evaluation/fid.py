@@ -84,7 +84,7 @@ def statistics_of(
         statistics, kept_origin = load(keep)
         if kept_origin == origin:
             return statistics, origin
-        print(f"{keep} is of other pictures, weights or precision: made anew", file=sys.stderr)
+        tqdm.write(f"{keep} is of other pictures, weights or precision: made anew", file=sys.stderr)
     statistics = inception.statistics(files)
     if keep is not None:
         save(keep, statistics, origin)

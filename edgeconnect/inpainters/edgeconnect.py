@@ -72,10 +72,11 @@ class EdgeConnect:
     def load(
         cls, source: str | Path | None = None, *, device: str = "auto", precision: Precision = "auto"
     ) -> EdgeConnect:
-        """The shipped weights, or those that a path, a run folder or a shipped name means.
+        """The shipped weights, or others.
 
-        precision: "float32", "bf16", or "auto" for bf16 where the hardware multiplies in it. Raises
-        InputError.
+        source: a path, a run folder or a shipped name. device: as `device.choose_device` takes it.
+        precision: "float32", "bf16", or "auto" for bf16 where the hardware multiplies in it.
+        Raises InputError for what is not there or no weights.
         """
         return cls(weights.load(source), device, precision)
 
@@ -92,16 +93,18 @@ class EdgeConnect:
     def detect_edges(self, gray: NDArray[np.floating], known: Mask | None = None) -> Mask:
         """Lines by the detector and sigma that the weights were trained with.
 
-        gray (H,W) in [0,1]; known (H,W) bool, False where pixels are missing -> (H,W) bool. Raises InputError
-        where the weights were trained on edge maps from files: Canny's would be other lines.
+        gray: (H,W) in [0,1]. known: (H,W) bool, False where pixels are missing.
+        Returns (H,W) bool. Raises InputError where the weights were trained on edge maps from files: those of
+        a detector would be other lines.
         """
         return detectors.get(self.detector)(gray, self.sigma, known)
 
     def complete_edges(self, photo: Image, mask: Mask) -> Picture:
-        """The photo's Canny edges with those in the hole completed by G1.
+        """The photo's edges (`detect_edges`) with those in the hole completed by G1.
 
-        photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> (H,W) float32 in [0,1], exactly 0 or 1
-        outside the hole. Raises InputError for other shapes or types and where nothing is known.
+        photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole.
+        Returns (H,W) float32 in [0,1], exactly 0 or 1 outside the hole. Raises InputError for other shapes or
+        types and where nothing is known.
         """
         _check(photo, mask)
         return np.where(mask, self._lines(photo, mask), self.detect_edges(to_gray(photo), ~mask))
@@ -118,11 +121,12 @@ class EdgeConnect:
     ) -> Image:
         """The photo with its hole filled in three steps; every known pixel is identical.
 
-        photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo. `edges`, (H,W) in [0,1] or
-        bool, are used as given in the hole instead of G1's (`complete_edges`'); outside it the photo's own
-        Canny edges count, or `known_edges`, likewise. `texture` in [0,1]: how much of the photo's own texture
-        is laid over the networks' colours; 0 is the networks alone. `seed`: another one gives another
-        texture. Raises InputError for other shapes, types or ranges and where nothing is known.
+        photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole.
+        edges: (H,W) in [0,1] or bool, used as given in the hole instead of G1's (`complete_edges`).
+        known_edges: likewise, used outside the hole instead of the photo's own (`detect_edges`).
+        texture: 0 to 1, how much of the photo's own texture is laid over the networks' colours; 0 is the
+        networks alone. seed: another one gives another texture.
+        Returns what photo is. Raises InputError for other shapes, types or ranges and where nothing is known.
         """
         _check(photo, mask)
         if not 0 <= texture <= 1:

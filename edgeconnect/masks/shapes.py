@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def square(rng: Generator, height: int, width: int, area: float = 0.25) -> Mask:
-    """A square hole of `area` (a share of the image) at a random place; a rectangle where no square fits."""
+    """A square hole at a random place, a rectangle where no square fits: (height, width) bool.
+
+    area: the hole's share of the image, above 0 and up to 1, else InputError.
+    """
     hole_height, hole_width = _square_size(height, width, area)
     top, left = rng.integers(height - hole_height + 1), rng.integers(width - hole_width + 1)
     return boxes(height, width, [(int(left), int(top), hole_width, hole_height)])
@@ -106,7 +109,7 @@ def touches_border(mask: Mask) -> bool:
 
 
 def dilate(mask: Mask, radius_px: float) -> Mask:
-    """The hole and every pixel within `radius_px` of it (between pixel centres)."""
+    """The hole and every pixel within `radius_px` of it (between pixel centres): (H,W) bool -> (H,W) bool."""
     return mask | (_distance(mask) <= radius_px) if mask.any() else mask.copy()
 
 

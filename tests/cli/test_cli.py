@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import edgeconnect
 from edgeconnect.cli import demo, main
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.io import images
@@ -361,3 +362,14 @@ def test_what_only_networks_understand_is_refused_with_another_inpainter(
     assert _run("inpaint", *arguments, "--inpainter", "telea", "--save-edges", folder / "e.png") == 1
     assert "--save-edges is for the networks" in capsys.readouterr().err
     assert not (folder / "out.png").exists()
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("--version") == 0
+    assert capsys.readouterr().out == f"edgeconnect {edgeconnect.__version__}\n"
+
+
+def test_names_of_version_0_1_still_import_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match=r"edgeconnect\.inpainters\.single_image\.InGAN"):
+        from edgeconnect.ingan import InGAN
+    assert callable(InGAN)
