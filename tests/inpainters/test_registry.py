@@ -132,12 +132,16 @@ def test_edgeconnect_is_the_same_behind_the_call(photo, mask, tmp_path, monkeypa
             assert (source, device) == (tmp_path / "w.safetensors", "cpu")
             return cls()
 
-        def inpaint(self, photo, mask, edges=None):
-            return np.full_like(photo, 1 if edges is None else 2 + edges.any())
+        def inpaint(self, photo, mask, edges=None, *, texture):
+            return np.full_like(photo, 10 * texture + (1 if edges is None else 2 + edges.any()))
 
     (tmp_path / "w.safetensors").touch()
     monkeypatch.setattr(edgeconnect, "EdgeConnect", Recorder)
-    for kind, value in (("edgeconnect", 1), ("edgeconnect-without-edges", 2)):
+    for kind, value in (
+        ("edgeconnect", 11),
+        ("edgeconnect-without-edges", 12),
+        ("edgeconnect-networks", 1),
+    ):
         method = find(f"{kind}:{tmp_path / 'w.safetensors'}", "cpu")
         assert method.name == kind
         assert (fill(method.load(), photo, mask)[mask] == value).all()

@@ -168,7 +168,9 @@ def test_a_pixel_becomes_the_weighted_mean_of_what_its_patches_propose() -> None
     assert voted[0, 0] == pytest.approx((3 * 1 + 1 * 9) / 4)
     worth = torch.ones(7, 9)
     worth[3, 3] = 1e-6
-    assert field.vote(picture, torch.tensor([3.0, 1.0]), places(hole), worth)[0, 0] == pytest.approx(1, rel=1e-4)
+    assert field.vote(picture, torch.tensor([3.0, 1.0]), places(hole), worth)[0, 0] == pytest.approx(
+        1, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", ["flat", "gradient", "stripes", "checkerboard"])
