@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from edgeconnect.device import Precision, choose_device, choose_dtype
 from edgeconnect.edges import detectors
 from edgeconnect.edges.canny import to_gray
+from edgeconnect.edges.continuation import continue_edges
 from edgeconnect.errors import InputError
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
 from edgeconnect.masks.shapes import feather
@@ -194,9 +195,10 @@ class EdgeConnect:
         """C_pred (h,w), cell by cell where the window is large."""
         C_pred = np.zeros(mask.shape, np.float32)
         gray = _gray(photo).astype(np.float32)
+        start = [continue_edges(photo, known, mask)] if self.edge_generator.edge_start == "continued" else []
         for cell in cells(mask, CELL_PX):
             window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, MIN_WINDOW_PX)
-            inputs = (gray[window.slices], known[window.slices], mask[window.slices])
+            inputs = (plane[window.slices] for plane in (gray, known, mask, *start))
             C_pred[cell.slices] = self._run("edge_generator", *inputs)[cell.inside(window).slices][..., 0]
         return C_pred
 

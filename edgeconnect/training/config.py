@@ -120,6 +120,11 @@ class TrainConfig(BaseModel):
         "white",
         description="what inpainting starts from in the hole: white (paper) or smooth (its rim continued)",
     )
+    edge_start: Literal["none", "continued"] = Field(
+        "none",
+        description="what the edge generator is told of the hole: none (paper) or continued (the lines at its rim, "
+        "continued; known edges are then what Canny finds without the hole's pixels, as in use)",
+    )
     features: str = Field("vgg19", description="vgg19 (torchvision's, paper) or a file of VGG features")
     feature_norm: Literal["imagenet", "released"] = Field(
         "imagenet",
