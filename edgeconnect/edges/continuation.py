@@ -43,8 +43,8 @@ CROWD_PX = 31
 PARALLEL_PX = 16
 
 
-# Log odds of being true, per feature; fitted by logistic regression to whether true edges run along a candidate
-# in boxes and irregular holes of 600 photos
+# Log odds of being true, per feature; fitted by logistic regression to whether true edges run along a
+# candidate, chance hits discounted, in boxes and irregular holes of 600 photos
 JOIN_LOG_ODDS = (0.524, -0.285, -0.940, -0.372, 0.350, 0.220, 0.155, 0.167, -0.043, -0.164, -0.140, 0.242)
 CHOSEN_LOG_ODDS = (0.216, 0.813, 0.882, -0.455, 0.460)
 EXTENSION_LOG_ODDS = (1.393, -1.742, 0.927, -1.273, 0.382, 0.434, -0.739, 1.813, -0.187, -0.758, 1.003, 0.077)
@@ -56,11 +56,12 @@ STRIDE_PX = 3  # an extension's confidence is constant over so many px
 
 
 def continue_edges(photo: NDArray[Any], edge: NDArray[Any], mask: Mask) -> NDArray[np.float32]:
-    """Continue the known edges through the hole: (H,W) float32 in [0,1], how sure each line is; 0 outside the hole.
+    """Continue the known edges through the hole: how sure each line is, (H,W) float32 in [0,1], 0 outside it.
 
-    photo (H,W) or (H,W,C), unsigned integers or floats in [0,1], and edge (H,W), bool or in [0,1], are read outside
-    the hole alone; mask (H,W) bool, True = hole. Lines above `LIKELY` are right more often than not, those below
-    `MIN_CONFIDENCE` are left out. Deterministic; takes time by the rims of the holes, not by the photo.
+    photo (H,W) or (H,W,C), unsigned integers or floats in [0,1], and edge (H,W), bool or in [0,1], are read
+    outside the hole alone; mask (H,W) bool, True = hole. Lines of at least `LIKELY` are right more often than
+    not within 1 px, those below `MIN_CONFIDENCE` are left out. Deterministic; takes time by the holes and
+    their rims, not by the photo.
     """
     found = np.zeros(mask.shape, np.float32)
     for hole in hole_groups(mask, CONTEXT_PX):
@@ -115,7 +116,7 @@ def _beyond_a_line(alone: Extensions, certainty: Floats, lines: NDArray[np.float
 
 def _pieces(alone: Extensions, certainty: Floats) -> list[tuple[float, Floats]]:
     """The extensions cut into strides of equal confidence."""
-    starts = certainty[:, : -STRIDE_PX : STRIDE_PX]
+    starts = certainty[:, :-STRIDE_PX:STRIDE_PX]
     rows, numbers = np.nonzero(starts >= MIN_CONFIDENCE)
     places = numbers[:, None] * STRIDE_PX + np.arange(STRIDE_PX + 1)
     paths = alone.path[rows[:, None], places]
@@ -126,10 +127,11 @@ def _pieces(alone: Extensions, certainty: Floats) -> list[tuple[float, Floats]]:
 class Ends:
     """Where contours reach the hole: E of them.
 
-    point (E,2): x, y in px at the rim; heading (E,2): unit vector into the hole; bend (E,): curvature in 1/px,
-    positive to the right of the heading; length_px (E,): how far it was traced; scatter_px (E,): how far its
-    pixels lie from a straight line (root mean square); sides (E,2,C): colours in [0,1] left and right of the heading;
-    crowd (E,): share of line pixels around its trace, high in textures; hole (E,): number of its hole.
+    point (E,2): x, y in px at the rim; heading (E,2): unit vector into the hole; bend (E,): curvature in
+    1/px, positive to the right of the heading; length_px (E,): how far it was traced; scatter_px (E,): how
+    far its pixels lie from a straight line (root mean square); sides (E,2,C): colours in [0,1] left and right
+    of the heading; crowd (E,): share of line pixels around its trace, high in textures; hole (E,): number of
+    its hole.
     """
 
     point: Floats
@@ -150,9 +152,9 @@ class Ends:
 
 
 def find_ends(photo: Floats, edge: Mask, mask: Mask) -> Ends:
-    """The contours of `edge` that reach the hole: photo (H,W,C) in [0,1], edge and mask (H,W), True = hole."""
+    """The contours of `edge` that reach the hole: photo (H,W,C) in [0,1], edge and mask (H,W) bool."""
     known = edge & ~mask
-    away_px = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    away_px = np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
     starts = _starts(known, away_px)
     trace, count = _trace(known, away_px, starts)
     return _fitted(photo, known, mask, away_px, trace, count)
@@ -180,12 +182,12 @@ _OFFSETS, _UNITS, _JUMPS = _steps()
 
 
 def _trace(known: Mask, away_px: NDArray[np.float32], starts: Ints) -> tuple[Ints, Ints]:
-    """Follow each contour away from the hole: (E,T,2) x, y, the last place repeated, and (E,) how many count."""
+    """Follow contours away from the hole: x, y (E,T,2), the last place repeated, and how many count (E,)."""
     lines, away = np.pad(known, 2), np.pad(away_px, 2, mode="edge")
-    slope_x, slope_y = cv2.Sobel(away, cv2.CV_64F, 1, 0), cv2.Sobel(away, cv2.CV_64F, 0, 1)
+    slopes = np.stack((cv2.Sobel(away, cv2.CV_64F, 1, 0), cv2.Sobel(away, cv2.CV_64F, 0, 1)), axis=2)
     place = starts + 2
-    heading = np.stack((slope_x[place[:, 1], place[:, 0]], slope_y[place[:, 1], place[:, 0]]), axis=1)
-    heading /= np.linalg.norm(heading, axis=1, keepdims=True) + 1e-9
+    heading = slopes[place[:, 1], place[:, 0]]
+    heading = heading / (np.linalg.norm(heading, axis=1, keepdims=True) + 1e-9)
     alive, count = np.ones(len(place), bool), np.ones(len(place), np.int64)
     trace = [place]
     every = np.arange(len(place))
@@ -194,7 +196,9 @@ def _trace(known: Mask, away_px: NDArray[np.float32], starts: Ints) -> tuple[Int
         score = heading @ _UNITS.T - _JUMPS
         score[~lines[near[..., 1], near[..., 0]]] = -2
         best = score.argmax(1)
-        alive = alive & (score[every, best] > (-0.3 if step == 0 else 0.0 if step < 4 else 0.5) - _JUMPS[best])
+        alive = alive & (
+            score[every, best] > (-0.3 if step == 0 else 0.0 if step < 4 else 0.5) - _JUMPS[best]
+        )
         if not alive.any():
             break
         place = np.where(alive[:, None], place + _OFFSETS[best], place)
@@ -243,8 +247,10 @@ def _fitted(
     return ends.chosen((length_px >= MIN_TRACE_PX) & climbs & (ends.hole > 0))
 
 
-def _least_squares(points: Floats, along: Floats, weight: Floats, ridge: float) -> tuple[Floats, Floats, Floats]:
-    """points ~ start + along * tangent + along^2 / 2 * second: (E,2) each; an infinite ridge makes it straight."""
+def _least_squares(
+    points: Floats, along: Floats, weight: NDArray[Any], ridge: float
+) -> tuple[Floats, Floats, Floats]:
+    """points ~ start + along * tangent + along^2 / 2 * second: (E,2) each; infinite ridge: straight."""
     powers = np.stack((np.ones_like(along), along, along**2 / 2), axis=2)
     if np.isinf(ridge):
         powers = powers[..., :2]
@@ -304,8 +310,8 @@ def _climb(away_px: NDArray[np.float32], trace: Ints) -> Floats:
 class Joins:
     """Curves between two ends each, K of them.
 
-    first, second (K,): indices of the ends; curve (K,P,2): x, y in px; features (K,F): what tells a right join from
-    a wrong one, see `JOIN_FEATURES`.
+    first, second (K,): indices of the ends; curve (K,P,2): x, y in px; features (K,F): what tells a right
+    join from a wrong one, see `JOIN_FEATURES`.
     """
 
     first: Ints
@@ -322,7 +328,9 @@ JOIN_FEATURES = (
 
 def possible_joins(ends: Ends, mask: Mask) -> Joins:
     """Every two ends of the same hole that look at each other, and the cubic curve between them."""
-    pairs = cKDTree(ends.point).query_pairs(REACH_PX, output_type="ndarray") if len(ends) else np.empty((0, 2))
+    pairs = (
+        cKDTree(ends.point).query_pairs(REACH_PX, output_type="ndarray") if len(ends) else np.empty((0, 2))
+    )
     first, second = pairs.astype(np.int64).T
     chord = ends.point[second] - ends.point[first]
     length_px = np.maximum(np.linalg.norm(chord, axis=1), 1e-9)
@@ -367,7 +375,10 @@ def _hermite(ends: Ends, first: Ints, second: Ints, length_px: Floats) -> Floats
     leave, arrive = ends.heading[first][:, None] * speed, -ends.heading[second][:, None] * speed
     t2, t3 = t**2, t**3
     return np.asarray(
-        (2 * t3 - 3 * t2 + 1) * start + (t3 - 2 * t2 + t) * leave + (3 * t2 - 2 * t3) * stop + (t3 - t2) * arrive
+        (2 * t3 - 3 * t2 + 1) * start
+        + (t3 - 2 * t2 + t) * leave
+        + (3 * t2 - 2 * t3) * stop
+        + (t3 - t2) * arrive
     )
 
 
@@ -393,8 +404,8 @@ def _at(picture: NDArray[Any], place: Floats, beyond: Any) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Extensions:
-    """Each end's own way on, D samples of 1 px: path (E,D,2) x, y; inside (E,D): before it leaves the hole or the
-    photo; features (E,D,F), see `EXTENSION_FEATURES`.
+    """Each end's own way on, D samples of 1 px: path (E,D,2) x, y; inside (E,D): before it leaves the hole or
+    the photo; features (E,D,F), see `EXTENSION_FEATURES`.
     """
 
     path: Floats
@@ -415,7 +426,9 @@ def extensions(ends: Ends, mask: Mask, partner: Floats) -> Extensions:
     right = np.stack((-ends.heading[:, 1], ends.heading[:, 0]), axis=1)
     bend = ends.bend.clip(-0.05, 0.05)[:, None] * np.minimum(distance, 16)
     sideways = bend * (distance - np.minimum(distance, 16) / 2)
-    path = ends.point[:, None] + distance[:, None] * ends.heading[:, None] + sideways[..., None] * right[:, None]
+    path = (
+        ends.point[:, None] + distance[:, None] * ends.heading[:, None] + sideways[..., None] * right[:, None]
+    )
     hole = _at(mask, path, False)
     entered = np.cumsum(hole, axis=1) > 0
     inside = np.cumprod(hole | ~entered & (distance < 8), axis=1).astype(bool)
@@ -448,8 +461,8 @@ CHOSEN_FEATURES = ("one", "log odds", "parallel", "crossed", "parallel * log odd
 def choose_joins(score: Floats, joins: Joins, ends: Ends) -> tuple[Ints, Floats]:
     """The best joins with every end used once, greedily: their indices (C,), and features of each (C,F).
 
-    score (K,): log odds of each alone. The features say what the others mean for it: the two sides of a pole or
-    cable run parallel; most true lines do not cross.
+    score (K,): log odds of each alone. The features say what the others mean for it: the two sides of a pole
+    or cable run parallel; most true lines do not cross.
     """
     free = np.ones(len(ends), bool)
     chosen = []
@@ -467,11 +480,12 @@ def choose_joins(score: Floats, joins: Joins, ends: Ends) -> tuple[Ints, Floats]
 
 
 def _are_parallel(start: Floats, stop: Floats) -> Mask:
-    """Which of the chords (C,2) to (C,2) run beside each other over their whole length: (C,C), False for itself."""
+    """Which of the chords (C,2) to (C,2) run beside each other all along: (C,C), False for itself."""
     same = np.linalg.norm(start - start[:, None], axis=2), np.linalg.norm(stop - stop[:, None], axis=2)
     turned = np.linalg.norm(start - stop[:, None], axis=2), np.linalg.norm(stop - start[:, None], axis=2)
     close = [
-        (np.maximum(a, b) < PARALLEL_PX) & (np.abs(a - b) < 0.3 * np.maximum(a, b) + 1) for a, b in (same, turned)
+        (np.maximum(a, b) < PARALLEL_PX) & (np.abs(a - b) < 0.3 * np.maximum(a, b) + 1)
+        for a, b in (same, turned)
     ]
     return np.asarray((close[0] | close[1]) & ~np.eye(len(start), dtype=bool))
 

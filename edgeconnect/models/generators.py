@@ -42,7 +42,7 @@ class EdgeGenerator(nn.Module):
     def forward(self, gray: Tensor, edge: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
         """C_pred in [0,1] from I_gray, C_gt and M in [0,1], (N,1,H,W) all; the hole may hold anything.
 
-        `start` (N,1,H,W) are the lines that a "continued" network begins with; None: made from `gray` and `edge`.
+        `start` (N,1,H,W) are the lines that a "continued" network begins with; None: those of `gray`, `edge`.
         """
         white, none = torch.ones_like(mask), torch.zeros_like(mask)
         inputs = [composite(gray, white, mask), composite(edge, none, mask), mask]

@@ -42,8 +42,8 @@ class Batch:
     @staticmethod
     def stack(items: Sequence[Batch]) -> Batch:
         """One batch out of single items without the batch dimension ((C,H,W) each)."""
-        planes = ([getattr(item, f.name) for item in items] for f in fields(Batch))
-        return Batch(*(None if plane[0] is None else torch.stack(plane) for plane in planes))
+        planes = {f.name: [getattr(item, f.name) for item in items] for f in fields(Batch)}
+        return Batch(**{name: torch.stack(plane) for name, plane in planes.items() if plane[0] is not None})
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, which copies to a GPU while it computes (for DataLoader)."""
@@ -55,8 +55,8 @@ class Batch:
         return self._each(lambda tensor: tensor.to(device, non_blocking=True, memory_format=layout))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        tensors = (getattr(self, f.name) for f in fields(self))
-        return Batch(*(None if t is None else change(t) for t in tensors))
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{name: change(tensor) for name, tensor in tensors.items() if tensor is not None})
 
     def __len__(self) -> int:
         return self.photo.shape[0]

@@ -254,8 +254,8 @@ def _item(
 ) -> Batch:
     """Arrays of one photo as a Batch without the batch dimension; edges None: of all pixels.
 
-    Where lines are continued from the known edges, those are what is found without the hole's pixels, as in use:
-    lines end some px from the rim and are bent there.
+    Where lines are continued from the known edges, those are what is found without the hole's pixels, as in
+    use: they end some px from the rim and are bent there.
     """
     photo = np.array(photo, order="C")  # the reader's pixels may be read-only, which torch does not take
     gray = to_gray(photo)

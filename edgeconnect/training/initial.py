@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from torch.nn import functional as F
 
@@ -60,9 +60,9 @@ def _copy(source: Path, networks: Mapping[str, nn.Module], say: Callable[[str], 
     if not shared:
         raise InputError(f"{source}: expected weights of {', '.join(networks)}, got {', '.join(trained)}")
     for name in shared:
-        found, asked = trained[name].config, networks[name].config
+        found, asked = (cast("dict[str, Any]", n[name].config) for n in (trained, networks))
         what, tensors = name.replace("_", " "), effective_weights(trained[name])
-        if {**found, "edge_start": "continued"} == asked and found["edge_start"] == "none":
+        if found.get("edge_start") == "none" and {**found, "edge_start": "continued"} == asked:
             tensors[FIRST] = F.pad(tensors[FIRST], (0, 0, 0, 0, 0, 1))
             say(f"{source}: its {what} gets a channel for continued lines, whose weights begin at zero")
         elif found != asked:

@@ -87,14 +87,16 @@ class EdgeStage:
     def g_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         I_gray, C_gt, C_pred = batch.gray, batch.edge, _given(prediction.C_pred)
         L_CE = losses.edge_cross_entropy(C_pred, C_gt, batch.mask)
+        L_F = losses.edge_agreement(C_pred, C_gt, batch.mask)
+        terms = {"cross_entropy": L_CE, "agreement": L_F}
         if not self.has_adversary:
-            return {"cross_entropy": L_CE}
+            return terms
         with torch.no_grad():
             real = self.discriminate(C_gt, I_gray)
         fake = self.discriminate(C_pred, I_gray)
         L_adv1 = losses.adversarial_g(fake[-1], self.kind)
         L_FM = losses.feature_matching(real, fake)
-        return {"adv": L_adv1, "feature_matching": L_FM, "cross_entropy": L_CE}
+        return {"adv": L_adv1, "feature_matching": L_FM, **terms}
 
     @property
     def has_adversary(self) -> bool:
