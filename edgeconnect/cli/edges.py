@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeconnect.cli.options import add_mask_options, add_model_options, checked_masking, load_model
+from edgeconnect.cli.options import (
+    add_lines_option,
+    add_mask_options,
+    add_model_options,
+    checked_masking,
+    load_model,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", type=Path, metavar="PHOTO|DIR")
     add_mask_options(parser)
     parser.add_argument("--out", required=True, metavar="PATH|DIR")
+    add_lines_option(parser)
     add_model_options(parser)
 
 
@@ -27,4 +34,6 @@ def run(options: argparse.Namespace) -> int:
     masking = checked_masking(options)
     jobs = plan(options.photo, options.out, mask=options.mask)
     model = load_model(options)
-    return filling.work_through(jobs, lambda job: filling.complete(model, job, masking), options.out)
+    return filling.work_through(
+        jobs, lambda job: filling.complete(model, job, masking, options.lines), options.out
+    )

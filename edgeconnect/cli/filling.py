@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgeconnect.inpainters.edgeconnect import Lines
     from edgeconnect.io.jobs import Job
     from edgeconnect.types import Image, Mask
 
@@ -41,7 +42,7 @@ class MaskOptions:
     edges_polarity: Polarity = "guess"
 
 
-def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
+def run(model: EdgeConnect, job: Job, options: MaskOptions, lines: Lines = "both") -> list[str]:
     """Fill one photo and write the result (and its edge map); returns what should be said about it."""
     photo, mask, notes = read(job, options)
     repainted = shapes.dilate(mask, options.feather_px)
@@ -49,8 +50,8 @@ def run(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
     notes += more
     with _naming(job.photo):
         if job.save_edges and edges is None:
-            edges = model.complete_edges(photo.rgb, repainted)
-        result = model.inpaint(photo.rgb, repainted, edges)
+            edges = model.complete_edges(photo.rgb, repainted, lines)
+        result = model.inpaint(photo.rgb, repainted, edges, lines=lines)
     if options.feather_px:
         result, more = _blended(job, options, photo, result, mask)
         notes += more
@@ -71,11 +72,11 @@ def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
     return notes + _write(job, result, photo, mask)
 
 
-def complete(model: EdgeConnect, job: Job, options: MaskOptions) -> list[str]:
+def complete(model: EdgeConnect, job: Job, options: MaskOptions, lines: Lines = "both") -> list[str]:
     """Write the completed edge map of one photo to `job.out`: white lines on black, the photo's size."""
     photo, mask, notes = read(job, options)
     with _naming(job.photo):
-        edges = model.complete_edges(photo.rgb, mask)
+        edges = model.complete_edges(photo.rgb, mask, lines)
     return notes + write_edges(job.out, edges)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeconnect.cli.options import (
+    add_lines_option,
     add_mask_options,
     add_model_options,
     checked_masking,
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--edges-polarity", default="guess", choices=("guess", "white", "black"), help="the strokes [guess]"
     )
+    add_lines_option(parser)
     parser.add_argument("--save-edges", metavar="PATH|DIR", help="also write the edge map(s) used")
     parser.add_argument(
         "--inpainter",
@@ -65,7 +67,9 @@ def run(options: argparse.Namespace) -> int:
     if options.inpainter != "edgeconnect":
         return _by_another(options, jobs, masking)
     model = load_model(options)
-    return filling.work_through(jobs, lambda job: filling.run(model, job, masking), options.out)
+    return filling.work_through(
+        jobs, lambda job: filling.run(model, job, masking, options.lines), options.out
+    )
 
 
 def _by_another(options: argparse.Namespace, jobs: Sequence[Job], masking: MaskOptions) -> int:

@@ -68,6 +68,16 @@ def checked_masking(options: argparse.Namespace) -> MaskOptions:
     )
 
 
+def add_lines_option(parser: argparse.ArgumentParser) -> None:
+    """Add --lines."""
+    parser.add_argument(
+        "--lines",
+        default="both",
+        choices=("learned", "continued", "both"),
+        help="the hole's lines: drawn by the network, continued from the known ones, or both [both]",
+    )
+
+
 def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add --weights (any number where `several`), --device and --precision."""
     number: dict[str, Any] = {"nargs": "+", "default": []} if several else {}

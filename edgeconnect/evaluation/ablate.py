@@ -30,7 +30,7 @@ from edgeconnect.evaluation.pairing import Example, examples, plan
 from edgeconnect.evaluation.pairs import pictures
 from edgeconnect.evaluation.tables import groups, markdown, markdown_rows
 from edgeconnect.io.images import list_images
-from edgeconnect.metrics.pixel import edge_precision_recall, l1
+from edgeconnect.metrics.pixel import edge_matches, edge_precision_recall, l1
 from edgeconnect.provenance import content_hash, file_hash, versions
 
 if TYPE_CHECKING:
@@ -45,10 +45,12 @@ def compare(
     conditions: Mapping[str, Condition],
     measures: Sequence[Measure],
 ) -> list[Row]:
-    """A row for each photo and condition; `change`: the hole's mean absolute change, of 1, from the first."""
+    """A row for each photo and condition; `change`: the hole's mean absolute change, of 1, from the first;
+    `drawn`, `right`, `true`, `found`: see metrics.pixel.EdgeMatches.
+    """
     rows = []
     for x in tqdm(found, unit="photo", dynamic_ncols=True):
-        first = None
+        first, true = None, model.detect_edges(to_gray(x.photo))
         for label, condition in conditions.items():
             given = condition(model, x)
             used = model if given.sigma is None else at_sigma(model, given.sigma)
@@ -56,8 +58,11 @@ def compare(
             first = result if first is None else first
             scores = {measure.key: measure.of(x.photo, result, x.mask) for measure in measures}
             lines = float((given.hole[x.mask] > 0.5).mean())
+            matches = edge_matches(given.hole, true, x.mask)._asdict()
             change = l1(result, first, x.mask)
-            rows.append({"edges": label, **asdict(x.case), "lines": lines, "change": change, **scores})
+            rows.append(
+                {"edges": label, **asdict(x.case), "lines": lines, "change": change, **scores, **matches}
+            )
     return rows
 
 
@@ -73,10 +78,20 @@ def summarise(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Row]:
             "edges": label,
             "n": len(part),
             "mean": {key: float(np.mean([row[key] for row in part])) for key in keys},
+            "pooled": {
+                "precision": _pooled(part, "right", "drawn"),
+                "recall": _pooled(part, "found", "true"),
+            },
             "gain": {m.key: gain(part, first, m)._asdict() for m in measures},
         }
         for label, part in by_label.items()
     ]
+
+
+def _pooled(rows: Sequence[Row], some: str, all_of_them: str) -> float:
+    """A share over all photos' pixels together; 1 of none."""
+    total = sum(row[all_of_them] for row in rows)
+    return sum(row[some] for row in rows) / total if total else 1.0
 
 
 def gain(rows: Sequence[Row], reference: Sequence[Row], measure: Measure) -> Gain:
@@ -152,8 +167,17 @@ def _comparison(
 
 
 def _table(parts: Sequence[Row], measures: Sequence[Measure]) -> list[list[str]]:
-    """Headings and a line for each condition; gains are over the first."""
-    head = ["edges", "lines in the hole", "change of the hole", *(m.heading for m in measures)]
+    """Headings and a line for each condition: precision and recall of the lines in all holes together, within
+    1 px; gains are over the first.
+    """
+    head = [
+        "edges",
+        "precision",
+        "recall",
+        "lines in the hole",
+        "change of the hole",
+        *(m.heading for m in measures),
+    ]
     lines = [head + [f"gain in {m.heading}" for m in measures]]
     for part in parts:
         means = [
@@ -161,7 +185,8 @@ def _table(parts: Sequence[Row], measures: Sequence[Measure]) -> list[list[str]]
             *(f"{value:.4f}" for value in list(part["mean"].values())[1:]),
         ]
         gains = ["" if part is parts[0] else str(Gain(**part["gain"][m.key])) for m in measures]
-        lines.append([part["edges"], *means, *gains])
+        shares = [f"{part['pooled'][name]:.2f}" for name in ("precision", "recall")]
+        lines.append([part["edges"], *shares, *means, *gains])
     return lines
 
 

@@ -23,7 +23,9 @@ from edgeconnect.io.images import read_raw, read_rgb
 
 if TYPE_CHECKING:
     from edgeconnect import EdgeConnect
+    from edgeconnect.inpainters.edgeconnect import Lines as Kind
 
+KINDS: tuple[Kind, ...] = ("learned", "continued", "both")
 Lines = NDArray[Any]  # (H,W) bool or float in [0,1]
 
 NONE, COMPLETED, TRUE = "none in the hole", "completed", "true"
@@ -48,6 +50,12 @@ Condition = Callable[["EdgeConnect", Example], Given]
 def edges(options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]) -> dict[str, Condition]:
     """With completed edges, without any, and with the true ones given as a user's edit would be."""
     return {COMPLETED: _completed, NONE: _none, "none at all": _none_at_all, TRUE: _true}
+
+
+def lines(options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]) -> dict[str, Condition]:
+    """The hole's lines drawn by G1, continued from the known ones and both, against none."""
+    kinds: dict[str, Condition] = {kind: partial(_completed, kind=kind) for kind in KINDS}
+    return {NONE: _none, **kinds, TRUE: _true}
 
 
 def sigma(options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]) -> dict[str, Condition]:
@@ -104,8 +112,8 @@ def _none_at_all(_: EdgeConnect, x: Example) -> Given:
     return Given(nothing, known=nothing)
 
 
-def _completed(model: EdgeConnect, x: Example) -> Given:
-    return Given(model.complete_edges(x.photo, x.mask))
+def _completed(model: EdgeConnect, x: Example, kind: Kind = "both") -> Given:
+    return Given(model.complete_edges(x.photo, x.mask, kind))
 
 
 def _true(model: EdgeConnect, x: Example) -> Given:
@@ -140,5 +148,5 @@ def read_map(path: Path, x: Example, polarity: Any) -> NDArray[np.float32]:
     return np.asarray(np.minimum(smaller * thinning, 1), np.float32)
 
 
-ABLATIONS = {"edges": edges, "sigma": sigma, "detector": detector, "audit": audit}
+ABLATIONS = {"edges": edges, "lines": lines, "sigma": sigma, "detector": detector, "audit": audit}
 """Each gives its conditions by name; the first is what the others are compared with."""

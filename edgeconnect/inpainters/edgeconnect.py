@@ -7,7 +7,7 @@ networks is filled at half the resolution first (and so on down), and the finer 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from edgeconnect.device import Precision, choose_device, choose_dtype
 from edgeconnect.edges import detectors
 from edgeconnect.edges.canny import to_gray
+from edgeconnect.edges.continuation import LIKELY, continue_edges
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.texture import fill_holes
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from edgeconnect.types import Image, Mask
 
     Picture = NDArray[np.float32]
+
+Lines = Literal["learned", "continued", "both"]
 
 MAX_DEPTH_PX = 72  # the networks were trained on holes about this deep (128 of 256 px: 64)
 CONTEXT_PX = 64  # surroundings of a hole that are looked at, at least
@@ -99,15 +102,17 @@ class EdgeConnect:
         """
         return detectors.get(self.detector)(gray, self.sigma, known)
 
-    def complete_edges(self, photo: Image, mask: Mask) -> Picture:
-        """The photo's edges (`detect_edges`) with those in the hole completed by G1.
+    def complete_edges(self, photo: Image, mask: Mask, lines: Lines = "both") -> Picture:
+        """The photo's edges (`detect_edges`) with those in the hole completed.
 
         photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole.
+        lines: "learned" (drawn by G1), "continued" (the known ones, continued through the hole where that is
+        likely) or "both" (the higher of the two).
         Returns (H,W) float32 in [0,1], exactly 0 or 1 outside the hole. Raises InputError for other shapes or
         types and where nothing is known.
         """
         _check(photo, mask)
-        return np.where(mask, self._lines(photo, mask), self.detect_edges(to_gray(photo), ~mask))
+        return np.where(mask, self._lines(photo, mask, lines), self.detect_edges(to_gray(photo), ~mask))
 
     def inpaint(
         self,
@@ -117,21 +122,22 @@ class EdgeConnect:
         known_edges: NDArray[Any] | None = None,
         *,
         texture: float = 1.0,
+        lines: Lines = "both",
         seed: int = 0,
     ) -> Image:
         """The photo with its hole filled in three steps; every known pixel is identical.
 
         photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole.
-        edges: (H,W) in [0,1] or bool, used as given in the hole instead of G1's (`complete_edges`).
+        edges: (H,W) in [0,1] or bool, used as given in the hole instead of those of `complete_edges`.
         known_edges: likewise, used outside the hole instead of the photo's own (`detect_edges`).
         texture: 0 to 1, how much of the photo's own texture is laid over the networks' colours; 0 is the
-        networks alone. seed: another one gives another texture.
+        networks alone. lines: which ones `complete_edges` draws. seed: another one gives another texture.
         Returns what photo is. Raises InputError for other shapes, types or ranges and where nothing is known.
         """
         _check(photo, mask)
         if not 0 <= texture <= 1:
             raise InputError(f"texture: expected a number from 0 to 1, got {texture}")
-        soft = self._colours(photo, mask, edges, known_edges)
+        soft = self._colours(photo, mask, edges, known_edges, lines)
         if texture == 0:
             return soft
         sharp = fill_holes(
@@ -154,7 +160,7 @@ class EdgeConnect:
         without the networks' structure; then other seeds of both. Raises InputError as `inpaint` does.
         """
         _check(photo, mask)
-        soft = self._colours(photo, mask, edges, None)
+        soft = self._colours(photo, mask, edges, None, "both")
         for number in range(count):
             guide = soft if number % 2 == 0 else None
             try:
@@ -163,11 +169,18 @@ class EdgeConnect:
                 yield soft
 
     def _colours(
-        self, photo: Image, mask: Mask, edges: NDArray[Any] | None, known_edges: NDArray[Any] | None
+        self,
+        photo: Image,
+        mask: Mask,
+        edges: NDArray[Any] | None,
+        known_edges: NDArray[Any] | None,
+        lines: Lines,
     ) -> Image:
         """Steps one and two: the photo with its hole painted by the networks along the lines."""
         outside = None if known_edges is None else _checked_edges(known_edges, mask)
-        lines = self._lines(photo, mask, outside) if edges is None else _checked_edges(edges, mask)
+        hole_edges = (
+            self._lines(photo, mask, lines, outside) if edges is None else _checked_edges(edges, mask)
+        )
         result = photo.copy()
         missing = mask.copy()
         for window, hole in self._windows(mask):
@@ -176,7 +189,7 @@ class EdgeConnect:
                 continue
             known = None if outside is None else outside[window.slices]
             filled = self._fill(
-                _unit(result[window.slices]), missing[window.slices], lines[window.slices], known
+                _unit(result[window.slices]), missing[window.slices], hole_edges[window.slices], known
             )
             pixels = _pixels(filled[hole.inside(window).slices], photo.dtype)
             result[hole.slices][inner] = pixels[inner]
@@ -191,12 +204,12 @@ class EdgeConnect:
             pairs.append((hole.grown(margin, mask.shape, MIN_WINDOW_PX), hole))
         return pairs
 
-    def _lines(self, photo: Image, mask: Mask, known: Picture | None = None) -> Picture:
-        """G1's edges (H,W) in the hole, 0 outside it."""
+    def _lines(self, photo: Image, mask: Mask, kind: Lines, known: Picture | None = None) -> Picture:
+        """The edges (H,W) in the hole, 0 outside it."""
         lines = np.zeros(mask.shape, np.float32)
         for window, hole in self._windows(mask):
             outside = None if known is None else known[window.slices]
-            part = self._complete(_unit(photo[window.slices]), mask[window.slices], outside)
+            part = self._complete(_unit(photo[window.slices]), mask[window.slices], kind, outside)
             inner = mask[hole.slices]
             lines[hole.slices][inner] = part[hole.inside(window).slices][inner]
         return lines
@@ -218,27 +231,36 @@ class EdgeConnect:
             mask[cell.slices] = False
         return photo
 
-    def _complete(self, photo: Picture, mask: Mask, known: Picture | None) -> Picture:
+    def _complete(self, photo: Picture, mask: Mask, kind: Lines, known: Picture | None) -> Picture:
         """C_comp (h,w) of one window, coarse to fine."""
         is_deep = _is_deep(mask)
         if is_deep:
             halved = None if known is None else _halved_lines(known)
-            lines = _refined_lines(self._complete(*_halved(photo, mask), halved), mask.shape)
+            lines = _refined_lines(self._complete(*_halved(photo, mask), kind, halved), mask.shape)
         known = self._known_edges(photo, mask) if known is None else known
         if not is_deep:
-            lines = self._new_edges(photo, mask, known)
+            lines = self._new_edges(photo, mask, kind, known)
         return np.where(mask, lines, known)
 
     def _known_edges(self, photo: Picture, mask: Mask) -> Picture:
         return self.detect_edges(_gray(photo), ~mask).astype(np.float32)
 
-    def _new_edges(self, photo: Picture, mask: Mask, known: Picture) -> Picture:
+    def _new_edges(self, photo: Picture, mask: Mask, kind: Lines, known: Picture) -> Picture:
+        """The lines of one window's hole (h,w): continued from the known ones, drawn by G1, or the union."""
+        if kind == "learned":
+            return self._learned(photo, mask, known)
+        likely = (continue_edges(photo, known, mask) >= LIKELY).astype(np.float32)
+        return likely if kind == "continued" else np.maximum(self._learned(photo, mask, known), likely)
+
+    def _learned(self, photo: Picture, mask: Mask, known: Picture) -> Picture:
         """C_pred (h,w), cell by cell where the window is large."""
         C_pred = np.zeros(mask.shape, np.float32)
         gray = _gray(photo).astype(np.float32)
+        start = [continue_edges(photo, known, mask)] if self.edge_generator.edge_start == "continued" else []
         for cell in cells(mask, CELL_PX):
             window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, MIN_WINDOW_PX)
-            inputs = (gray[window.slices], known[window.slices], mask[window.slices])
+            planes: list[Picture | Mask] = [gray, known, mask, *start]
+            inputs = [plane[window.slices] for plane in planes]
             C_pred[cell.slices] = self._run("edge_generator", *inputs)[cell.inside(window).slices][..., 0]
         return C_pred
 

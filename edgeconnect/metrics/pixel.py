@@ -88,6 +88,25 @@ def _ssim(a: Picture, b: Picture, kind: _SsimWindow, border: int) -> Floats:
     return similar
 
 
+class EdgeMatches(NamedTuple):
+    """Pixels of lines in a hole: drawn, of these right; true, of these found. Sums over photos pool them."""
+
+    drawn: int
+    right: int
+    true: int
+    found: int
+
+
+def edge_matches(
+    predicted: Picture, truth: Picture, mask: Mask, threshold: float = 0.5, tolerance_px: float = 1
+) -> EdgeMatches:
+    """What `edge_precision_recall` is a share of."""
+    drawn = (_unit(predicted) > threshold) & mask
+    real = (_unit(truth) > threshold) & mask
+    right, found = _number_near(drawn, real, tolerance_px), _number_near(real, drawn, tolerance_px)
+    return EdgeMatches(int(drawn.sum()), right, int(real.sum()), found)
+
+
 class EdgeScore(NamedTuple):
     """Share of drawn pixels that are true (precision), of true ones that were drawn (recall); in [0,1]."""
 
@@ -211,12 +230,14 @@ def _size(picture: Picture) -> str:
 
 def _share_near(lines: Mask, others: Mask, distance_px: float) -> float:
     """Share of the pixels of `lines` with a pixel of `others` within a distance; 1 for no lines."""
-    if not lines.any():
-        return 1.0
+    return _number_near(lines, others, distance_px) / int(lines.sum()) if lines.any() else 1.0
+
+
+def _number_near(lines: Mask, others: Mask, distance_px: float) -> int:
+    """How many pixels of `lines` have one of `others` within a distance."""
     if not others.any():
-        return 0.0
-    near = distance_transform_edt(~others) <= distance_px
-    return float(np.mean(near[lines]))
+        return 0
+    return int((distance_transform_edt(~others) <= distance_px)[lines].sum())
 
 
 _LUMINANCE = (0.2125, 0.7154, 0.0721)

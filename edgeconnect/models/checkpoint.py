@@ -42,7 +42,7 @@ class Weights:
 
 
 def build_network(name: str, *, spectral: bool = True, **config: Any) -> nn.Module:
-    """A fresh network by its name and its `config` (width, blocks, hole_start).
+    """A fresh network by its name and its `config` (width, blocks, edge_start or hole_start).
 
     `spectral=False` gives an edge generator without spectral norm, for weights that are already normalised.
     """

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from edgeconnect.composite import composite
+from edgeconnect.edges.continuation import continue_edges
 from edgeconnect.models.layers import Generator
 from edgeconnect.models.smooth_fill import smooth_fill
 
@@ -16,34 +18,70 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 HoleStart = Literal["white", "smooth"]
+EdgeStart = Literal["none", "continued"]
+STEEPNESS = 8.0
 
 
 class EdgeGenerator(nn.Module):
-    """G1: completes the edge map (paper, section 3.1). Paper's size, the default: 10,761,089 parameters."""
+    """G1: completes the edge map (paper, section 3.1). Paper's size, the default: 10,761,089 parameters.
 
-    def __init__(self, width: int = 64, blocks: int = 8, *, spectral: bool = True) -> None:
+    `edge_start` is what the network is told about the hole beside where it is.
+    "none": nothing (the paper).
+    "continued": the lines that reach the hole, continued through it (`continue_edges`), as a fourth channel.
+    """
+
+    def __init__(
+        self, width: int = 64, blocks: int = 8, *, edge_start: EdgeStart = "none", spectral: bool = True
+    ) -> None:
         super().__init__()
-        self.config = {"width": width, "blocks": blocks}
-        self.net = Generator(3, 1, width=width, blocks=blocks, spectral=spectral, residual_bias=False)
+        self.config = {"width": width, "blocks": blocks, "edge_start": str(edge_start)}
+        self.edge_start = edge_start
+        channels = 3 if edge_start == "none" else 4
+        self.net = Generator(channels, 1, width=width, blocks=blocks, spectral=spectral, residual_bias=False)
 
-    def forward(self, gray: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
-        """C_pred in [0,1] from I_gray, C_gt and M in [0,1], (N,1,H,W) all; the hole may hold anything."""
+    def forward(self, gray: Tensor, edge: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
+        """C_pred in [0,1] from I_gray, C_gt and M in [0,1], (N,1,H,W) all; the hole may hold anything.
+
+        `start` (N,1,H,W) are the lines that a "continued" network begins with; None: those of `gray`, `edge`.
+        """
         white, none = torch.ones_like(mask), torch.zeros_like(mask)
-        inputs = torch.cat((composite(gray, white, mask), composite(edge, none, mask), mask), dim=1)
-        return torch.sigmoid(self.net(inputs).float())
+        inputs = [composite(gray, white, mask), composite(edge, none, mask), mask]
+        if self.edge_start == "continued":
+            start = continued_lines(gray, edge, mask) if start is None else start
+            inputs.append(composite(none, start, mask))
+        return torch.sigmoid(self.net(torch.cat(inputs, dim=1)).float())
 
     @torch.no_grad()
-    def sharpen(self, threshold: float, steepness: float = 8.0) -> None:
+    def soften(self, threshold: float, steepness: float = STEEPNESS) -> None:
+        """Undo `sharpen`, in place: saturated outputs have no gradients to train with."""
+        last = self.net.get_submodule("decoder.6")
+        for parameter in last.parameters():
+            parameter.div_(steepness)
+        last.get_parameter("bias").add_(_logit(threshold))
+
+    @torch.no_grad()
+    def sharpen(self, threshold: float, steepness: float = STEEPNESS) -> None:
         """Make the output steep around `threshold`, in place: nearly 0 below it and nearly 1 above.
 
         For a generator that is unsure: the inpainting generator was trained on lines, not on shades. Scales
         and shifts the last convolution, C_pred' = sigmoid(steepness * (logit(C_pred) - logit(threshold))).
         """
         last = self.net.get_submodule("decoder.6")
-        logit = math.log(threshold / (1 - threshold))
         for parameter in last.parameters():
             parameter.mul_(steepness)
-        last.get_parameter("bias").sub_(steepness * logit)
+        last.get_parameter("bias").sub_(steepness * _logit(threshold))
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+@torch.no_grad()
+def continued_lines(gray: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
+    """`continue_edges` for each sample of a batch, on the CPU: (N,1,H,W) three times -> the same in [0,1]."""
+    photos, edges, holes = (t.detach()[:, 0].float().cpu().numpy() for t in (gray, edge, mask))
+    lines = [continue_edges(p, e, h > 0.5) for p, e, h in zip(photos, edges, holes, strict=True)]
+    return torch.from_numpy(np.stack(lines)[:, None]).to(gray)
 
 
 class InpaintGenerator(nn.Module):

@@ -87,6 +87,16 @@ def sharpen_edges(weights: Weights, threshold: float) -> None:
     weights.provenance["edge_threshold"] = threshold
 
 
+def soften_edges(weights: Weights) -> bool:
+    """Undo `sharpen_edges`, in place; whether there was anything to undo."""
+    generator = weights.networks.get("edge_generator")
+    threshold = weights.provenance.pop("edge_threshold", None)
+    if threshold is None or not isinstance(generator, EdgeGenerator):
+        return False
+    generator.soften(threshold)
+    return True
+
+
 def scale_residual(weights: Weights, scale: float) -> None:
     """Have the inpainting generator add `scale` of what it adds to its smooth start, in place; see
     InpaintGenerator.scale_residual.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -28,27 +28,35 @@ def luminance(photo: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: photo (N,3,H,W), gray, edge and mask (N,1,H,W) each, float32 in [0,1], mask 1 = hole."""
+    """One batch: photo (N,3,H,W), gray, edge and mask (N,1,H,W) each, float32 in [0,1], mask 1 = hole.
+
+    start (N,1,H,W), the lines continued into the hole, is there where the edge generator begins with them.
+    """
 
     photo: Tensor
     gray: Tensor
     edge: Tensor
     mask: Tensor
+    start: Tensor | None = None
 
     @staticmethod
     def stack(items: Sequence[Batch]) -> Batch:
         """One batch out of single items without the batch dimension ((C,H,W) each)."""
-        return Batch(*(torch.stack([getattr(i, f.name) for i in items]) for f in fields(Batch)))
+        planes = {f.name: [getattr(item, f.name) for item in items] for f in fields(Batch)}
+        return Batch(**{name: torch.stack(plane) for name, plane in planes.items() if plane[0] is not None})
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, which copies to a GPU while it computes (for DataLoader)."""
-        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+        return self._each(lambda tensor: tensor.pin_memory())
 
     def to(self, device: torch.device | str, *, channels_last: bool = False) -> Batch:
         """The same batch on another device, optionally with channels last in memory (same values)."""
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        tensors = (getattr(self, f.name) for f in fields(self))
-        return Batch(*(t.to(device, non_blocking=True, memory_format=layout) for t in tensors))
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True, memory_format=layout))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{name: change(tensor) for name, tensor in tensors.items() if tensor is not None})
 
     def __len__(self) -> int:
         return self.photo.shape[0]

@@ -120,6 +120,11 @@ class TrainConfig(BaseModel):
         "white",
         description="what inpainting starts from in the hole: white (paper) or smooth (its rim continued)",
     )
+    edge_start: Literal["none", "continued"] = Field(
+        "none",
+        description="what the edge generator is told of the hole: none (paper) or continued (the lines at "
+        "its rim, continued; known edges are then those found without the hole's pixels, as in use)",
+    )
     features: str = Field("vgg19", description="vgg19 (torchvision's, paper) or a file of VGG features")
     feature_norm: Literal["imagenet", "released"] = Field(
         "imagenet",
@@ -135,6 +140,12 @@ class TrainConfig(BaseModel):
         0.0,
         ge=0,
         description="stage edge, cross-entropy in the hole; speeds up short trainings (paper: none)",
+    )
+    w_agreement: float = Field(
+        0.0,
+        ge=0,
+        description="stage edge, 1 - F of the lines in the hole within 1 px; draws lines instead of doubt "
+        "(paper: none)",
     )
     w_l1: float = Field(1.0, ge=0, description="stages inpaint and joint, L1 (paper: 1)")
     w_adv: float = Field(0.1, ge=0, description="stages inpaint and joint, adversarial (paper: 0.1)")
@@ -223,6 +234,7 @@ class TrainConfig(BaseModel):
                 "adv": self.w_edge_adv,
                 "feature_matching": self.w_feature_matching,
                 "cross_entropy": self.w_cross_entropy,
+                "agreement": self.w_agreement,
                 "d_adv": 1.0,
                 **self.extra,
             }

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from edgeconnect.edges import detectors
 from edgeconnect.edges.canny import to_gray
+from edgeconnect.edges.continuation import continue_edges
 from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
 from edgeconnect.io import images
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgeconnect.models.generators import EdgeStart
     from edgeconnect.types import Mask, Rgb
 
     Edge = NDArray[np.float32]
@@ -64,6 +66,7 @@ class TrainingPhotos(Dataset[Batch]):
         sigma: float = 2.0,
         detector: str = "canny",
         edges_folder: Path | None = None,
+        edge_start: EdgeStart = "none",
         seed: int = 0,
         flip: bool = True,
         skip_broken: bool = False,
@@ -80,7 +83,7 @@ class TrainingPhotos(Dataset[Batch]):
             raise InputError(f"none of {len(paths)} photos can be read; the first: {self.skipped[0]}")
         self.size, self.short_side, self.seed, self.flip = size, (low, high), seed, flip
         self.masks, self.edges_folder = masks, edges_folder
-        self.sigma, self.detector = sigma, detector
+        self.sigma, self.detector, self.edge_start = sigma, detector, edge_start
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -94,7 +97,8 @@ class TrainingPhotos(Dataset[Batch]):
         window = (slice(top, top + self.size), slice(left, left + self.size))
         mirror = slice(None, None, -1 if self.flip and rng.integers(2) else 1)
         photo, edge = photo[window][:, mirror], None if edge is None else edge[window][:, mirror]
-        return _item(photo, edge, self.masks.draw(rng, self.size, self.size), self.sigma, self.detector)
+        mask = self.masks.draw(rng, self.size, self.size)
+        return _item(photo, edge, mask, self.sigma, self.detector, self.edge_start)
 
     def __getitems__(self, places: list[Place]) -> list[Batch] | InputError:
         """What the DataLoader calls: an error travels as a value, else torch puts a traceback around it."""
@@ -186,6 +190,7 @@ def validation_items(
     sigma: float = 2.0,
     detector: str = "canny",
     edges_folder: Path | None = None,
+    edge_start: EdgeStart = "none",
 ) -> list[Batch]:
     """`count` photos (all, if there are fewer), centre crops with a fixed hole each: (C,S,S) items."""
     chosen = np.sort(np.random.default_rng((seed, 2)).permutation(len(paths))[:count])
@@ -195,7 +200,8 @@ def validation_items(
         top, left = ((length - size) // 2 for length in photo.shape[:2])
         window = (slice(top, top + size), slice(left, left + size))
         mask = masks.draw(np.random.default_rng((seed, number, 3)), size, size)
-        items.append(_item(photo[window], None if edge is None else edge[window], mask, sigma, detector))
+        window_edge = None if edge is None else edge[window]
+        items.append(_item(photo[window], window_edge, mask, sigma, detector, edge_start))
     return items
 
 
@@ -243,13 +249,24 @@ def _read_edges(path: Path, size: tuple[int, int]) -> Edge:
         raise InputError(f"{path}: {error}") from error
 
 
-def _item(photo: Rgb, edge: Edge | None, mask: Mask, sigma: float, detector: str) -> Batch:
-    """Arrays of one photo as a Batch without the batch dimension; edges None: of all pixels."""
+def _item(
+    photo: Rgb, edge: Edge | None, mask: Mask, sigma: float, detector: str, edge_start: EdgeStart
+) -> Batch:
+    """Arrays of one photo as a Batch without the batch dimension; edges None: of all pixels.
+
+    Where lines are continued from the known edges, those are what is found without the hole's pixels, as in
+    use: they end some px from the rim and are bent there.
+    """
     photo = np.array(photo, order="C")  # the reader's pixels may be read-only, which torch does not take
     gray = to_gray(photo)
-    lines = detectors.get(detector)(gray, sigma, None) if edge is None else edge
+    detect = detectors.get(detector)
+    lines: NDArray[Any] = detect(gray, sigma, None) if edge is None else edge
+    start = None
+    if edge_start == "continued":
+        lines = np.where(mask, lines, detect(gray, sigma, ~mask)) if edge is None else lines
+        start = _plane(continue_edges(photo, lines, mask))
     pixels = torch.from_numpy(photo).permute(2, 0, 1).to(torch.float32, memory_format=torch.contiguous_format)
-    return Batch(pixels.div_(255), _plane(gray), _plane(lines), _plane(mask))
+    return Batch(pixels.div_(255), _plane(gray), _plane(lines), _plane(mask), start)
 
 
 def _plane(values: NDArray[Any]) -> torch.Tensor:

@@ -152,7 +152,7 @@ def _make_trainer(
     paths = run_folder.Paths(config.run)
     has_saved = resume and paths.has_saved
     if not has_saved:
-        for name, source in initialise(config, networks).items():
+        for name, source in initialise(config, networks, print_line).items():
             print_line(f"{name} from {source}")
     features = _features(config)
     if features:
@@ -199,6 +199,7 @@ def _training_photos(config: TrainConfig) -> TrainingPhotos:
         sigma=config.sigma,
         detector=config.detector,
         edges_folder=config.edges_folder,
+        edge_start=config.edge_start,
         seed=config.seed,
         flip=config.flip,
         skip_broken=config.skip_broken,
@@ -219,6 +220,7 @@ def _validation_items(config: TrainConfig) -> list[Batch]:
         sigma=config.sigma,
         detector=config.detector,
         edges_folder=folder,
+        edge_start=config.edge_start,
     )
 
 

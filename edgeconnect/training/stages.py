@@ -73,24 +73,35 @@ class EdgeStage:
 
     def predict(self, batch: Batch) -> Prediction:
         I_gray, C_gt, M = batch.gray, batch.edge, batch.mask
-        C_pred = self.G1(I_gray, C_gt, M)
+        C_pred = self.G1(I_gray, C_gt, M, batch.start)
         C_comp = composite(C_gt, C_pred, M)
         return Prediction(C_pred=C_pred, C_comp=C_comp)
 
     def d_losses(self, batch: Batch, prediction: Prediction) -> Terms:
+        if not self.has_adversary:
+            return {}
         I_gray, C_gt, C_pred = batch.gray, batch.edge, prediction.C_pred
         real, fake = self.discriminate(C_gt, I_gray)[-1], self.discriminate(C_pred, I_gray)[-1]
         return {"d_adv": losses.adversarial_d(real, fake, self.kind)}
 
     def g_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         I_gray, C_gt, C_pred = batch.gray, batch.edge, _given(prediction.C_pred)
+        L_CE = losses.edge_cross_entropy(C_pred, C_gt, batch.mask)
+        L_F = losses.edge_agreement(C_pred, C_gt, batch.mask)
+        terms = {"cross_entropy": L_CE, "agreement": L_F}
+        if not self.has_adversary:
+            return terms
         with torch.no_grad():
             real = self.discriminate(C_gt, I_gray)
         fake = self.discriminate(C_pred, I_gray)
         L_adv1 = losses.adversarial_g(fake[-1], self.kind)
         L_FM = losses.feature_matching(real, fake)
-        L_CE = losses.edge_cross_entropy(C_pred, C_gt, batch.mask)
-        return {"adv": L_adv1, "feature_matching": L_FM, "cross_entropy": L_CE}
+        return {"adv": L_adv1, "feature_matching": L_FM, **terms}
+
+    @property
+    def has_adversary(self) -> bool:
+        """Whether D1 has a weight: a warm-up by cross-entropy alone does without it."""
+        return bool(self.weights["adv"] or self.weights["feature_matching"])
 
     def discriminate(self, C: Tensor | None, I_gray: Tensor) -> list[Tensor]:
         """D1(C, I_gray): the feature maps of an edge map given its gray photo."""
@@ -139,7 +150,7 @@ class InpaintStage:
         if self.G1 is None:
             return None, C_gt
         with torch.no_grad():
-            C_pred = self.G1(I_gray, C_gt, M)
+            C_pred = self.G1(I_gray, C_gt, M, batch.start)
         C_comp = composite(C_gt, C_pred, M)
         if self.mixed:
             C_comp[::2] = C_gt[::2]
@@ -187,7 +198,7 @@ class JointStage(InpaintStage):
 
     def edges(self, batch: Batch) -> tuple[Tensor | None, Tensor]:
         I_gray, C_gt, M = batch.gray, batch.edge, batch.mask
-        C_pred = _given(self.G1)(I_gray, C_gt, M)
+        C_pred = _given(self.G1)(I_gray, C_gt, M, batch.start)
         return C_pred, composite(C_gt, C_pred, M)
 
 

@@ -47,7 +47,9 @@ def _network_config(name: str, config: TrainConfig) -> dict[str, Any]:
     if name.endswith("discriminator"):
         return {"width": config.disc_width}
     common = {"width": config.width, "blocks": config.blocks}
-    return {**common, "hole_start": config.hole_start} if name == "inpaint_generator" else common
+    if name == "inpaint_generator":
+        return {**common, "hole_start": config.hole_start}
+    return {**common, "edge_start": config.edge_start}
 
 
 def build_stage(

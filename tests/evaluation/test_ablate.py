@@ -162,7 +162,7 @@ class Painter:
     def __init__(self, error: Any, completed: Any) -> None:
         self._error, self._completed = error, completed
 
-    def complete_edges(self, photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def complete_edges(self, photo: np.ndarray, mask: np.ndarray, lines: str = "both") -> np.ndarray:
         return self._completed(canny(to_gray(photo)))
 
     def inpaint(

@@ -273,3 +273,25 @@ def test_a_drawn_line_moves_what_is_copied(model: EdgeConnect, photo: np.ndarray
     drawn = np.zeros(mask.shape, np.float32)
     drawn[mask.any(1).argmax() + 4] = 1
     assert (model.inpaint(photo, mask, drawn) != model.inpaint(photo, mask, 0 * drawn))[mask].any()
+
+
+def test_lines_are_learned_continued_or_both() -> None:
+    y, x = np.mgrid[:128, :160]
+    photo = np.where(x + y // 4 > 80, 200, 60).astype(np.uint8)[..., None].repeat(3, axis=2)
+    mask = _hole(photo.shape, 40, 60, 40, 40)
+    network = build_network("edge_generator", width=4, blocks=1, edge_start="continued")
+    model = EdgeConnect(Weights({"edge_generator": network}), device="cpu")
+    maps = {kind: model.complete_edges(photo, mask, kind) for kind in ("learned", "continued", "both")}
+    continued = maps["continued"]
+    assert set(np.unique(continued)) == {0, 1} and 30 < continued[mask].sum() < 60
+    np.testing.assert_array_equal(maps["both"], np.maximum(maps["learned"], continued))
+    np.testing.assert_array_equal(model.complete_edges(photo, mask), maps["both"])
+
+
+def test_continued_lines_need_no_edge_generator(photo: np.ndarray) -> None:
+    mask = _hole(photo.shape)
+    network = build_network("inpaint_generator", width=4, blocks=1)
+    model = EdgeConnect(Weights({"inpaint_generator": network}), device="cpu")
+    assert model.inpaint(photo, mask, lines="continued").shape == photo.shape
+    with pytest.raises(InputError, match="edge generator"):
+        model.inpaint(photo, mask)

@@ -13,6 +13,7 @@ from edgeconnect.errors import InputError
 from edgeconnect.metrics.bootstrap import bootstrap_interval
 from edgeconnect.metrics.pixel import (
     PROTOCOLS,
+    edge_matches,
     edge_precision_recall,
     l1,
     psnr,
@@ -177,3 +178,11 @@ def test_pairs_that_cannot_be_scored_are_refused(pair, hole):
         score_pair(a, b, hole & False, "hole")
     with pytest.raises(InputError, match="the mask is 80x79"):
         score_pair(a, b, hole[:79], "hole")
+
+
+def test_matches_are_what_precision_and_recall_are_shares_of(rng):
+    drawn, truth, hole = (rng.random((20, 20)) < share for share in (0.2, 0.2, 0.7))
+    matches = edge_matches(drawn, truth, hole)
+    score = edge_precision_recall(drawn, truth, hole, tolerance_px=1)
+    assert (matches.right / matches.drawn, matches.found / matches.true) == score
+    assert edge_matches(drawn, truth & False, hole) == (int((drawn & hole).sum()), 0, 0, 0)

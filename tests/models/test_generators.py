@@ -9,6 +9,7 @@ from small import made_up_batch
 from torch.nn import functional as F
 
 from edgeconnect.composite import composite
+from edgeconnect.edges.continuation import continue_edges
 from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
 from edgeconnect.models.smooth_fill import smooth_fill
 
@@ -199,3 +200,33 @@ def test_a_scaled_residual_is_that_share_of_what_the_generator_adds_to_its_start
         assert whole[mask.expand_as(whole) == 1].abs().mean() > 0.05
     with pytest.raises(ValueError, match="starts from white"):
         InpaintGenerator(8, 1).scale_residual(0.7)
+
+
+def test_an_edge_generator_that_starts_from_continued_lines_makes_them_itself() -> None:
+    batch, generator = made_up_batch(), EdgeGenerator(4, 1, edge_start="continued").eval()
+    planes = batch.gray[:, 0].numpy(), batch.edge[:, 0].numpy(), batch.mask[:, 0].numpy() > 0.5
+    start = torch.from_numpy(np.stack([continue_edges(*sample) for sample in zip(*planes, strict=True)]))[
+        :, None
+    ]
+    inputs = torch.cat(
+        (batch.gray * (1 - batch.mask) + batch.mask, batch.edge * (1 - batch.mask), batch.mask, start), 1
+    )
+    expected = torch.sigmoid(generator.net(inputs))
+    torch.testing.assert_close(generator(batch.gray, batch.edge, batch.mask), expected)
+    torch.testing.assert_close(generator(batch.gray, batch.edge, batch.mask, start), expected)
+    gray, edge = other_hole(batch.gray, batch.mask), other_hole(batch.edge, batch.mask)
+    assert torch.equal(generator(gray, edge, batch.mask), generator(batch.gray, batch.edge, batch.mask))
+
+
+def test_a_generator_without_a_start_ignores_one() -> None:
+    batch, generator = made_up_batch(), EdgeGenerator(4, 1).eval()
+    inputs = batch.gray, batch.edge, batch.mask
+    assert torch.equal(generator(*inputs), generator(*inputs, torch.rand_like(batch.mask)))
+
+
+def test_softening_undoes_sharpening() -> None:
+    batch, generator = made_up_batch(), EdgeGenerator(4, 1).eval()
+    before = generator(batch.gray, batch.edge, batch.mask)
+    generator.sharpen(0.6)
+    generator.soften(0.6)
+    torch.testing.assert_close(generator(batch.gray, batch.edge, batch.mask), before)

@@ -152,7 +152,7 @@ def test_released_files_compute_what_their_own_networks_do(
         }
     for name, values in expected.items():
         torch.testing.assert_close(got[name], values, atol=1e-4, rtol=0, msg=name)
-    assert networks["edge_generator"].config == {"width": WIDTH, "blocks": BLOCKS}
+    assert networks["edge_generator"].config == {"width": WIDTH, "blocks": BLOCKS, "edge_start": "none"}
     assert weights.provenance["converted_from"] == sorted(old)
 
 

@@ -25,7 +25,9 @@ def test_the_defaults_are_the_papers() -> None:
     assert config.betas == (0.0, 0.9)
     assert config.d_lr_ratio == 0.1
     assert config.sigma == 2
-    assert config.loss_weights == {"adv": 1, "feature_matching": 10, "cross_entropy": 0, "d_adv": 1}
+    assert config.loss_weights == {
+        "adv": 1, "feature_matching": 10, "cross_entropy": 0, "agreement": 0, "d_adv": 1
+    }  # fmt: skip
     for stage in ("inpaint", "joint"):
         weights = make_config(NEEDED | {"stage": stage}).loss_weights
         assert weights == {"l1": 1, "adv": 0.1, "perceptual": 0.1, "style": 250, "d_adv": 1}

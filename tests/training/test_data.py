@@ -14,6 +14,8 @@ import torch
 from skimage import color, data, feature
 from small import write_photos
 
+from edgeconnect.edges.canny import canny
+from edgeconnect.edges.continuation import continue_edges
 from edgeconnect.errors import InputError
 from edgeconnect.io.paths import PathList, photo_paths
 from edgeconnect.masks.sampler import MaskMix
@@ -228,3 +230,17 @@ def test_memory_is_page_locked_for_the_device_that_was_chosen(
     dataset = TrainingPhotos(photo_paths(tmp_path / "photos"), 16, masks=SQUARE)
     assert not training_loader(dataset, 2, 0, device="cpu").pin_memory
     assert training_loader(dataset, 2, 0, device="cuda:1").pin_memory
+
+
+def test_items_that_start_from_continued_lines_hold_what_is_known_in_use(folder: Path) -> None:
+    plain = TrainingPhotos(photo_paths(folder), 48, masks=SQUARE)[3, 1]
+    item = TrainingPhotos(photo_paths(folder), 48, masks=SQUARE, edge_start="continued")[3, 1]
+    assert plain.start is None and item.start is not None
+    mask = item.mask[0].numpy() > 0.5
+    edge, known = item.edge[0].numpy(), canny(item.gray[0].numpy(), 2, ~mask)
+    np.testing.assert_array_equal(edge[~mask], known[~mask])
+    np.testing.assert_array_equal(edge[mask], plain.edge[0].numpy()[mask])
+    pixels = (item.photo.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    np.testing.assert_array_equal(item.start[0].numpy(), continue_edges(pixels, edge, mask))
+    batch = Batch.stack([item, item])
+    assert batch.start is not None and batch.start.shape == (2, 1, 48, 48)

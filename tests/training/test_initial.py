@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import tiny_config
+from small import made_up_batch, tiny_config
 
 from edgeconnect.errors import InputError
 from edgeconnect.models.checkpoint import Weights, build_network, save_state, save_weights
 from edgeconnect.models.layers import effective_weights
+from edgeconnect.models.weights import sharpen_edges
 from edgeconnect.training.initial import initialise
 from edgeconnect.training.run_folder import Paths
 from edgeconnect.training.trainer import build_networks
@@ -83,3 +84,40 @@ def test_weights_of_another_size_or_of_no_network_of_the_run_are_refused(tmp_pat
     config = tiny_config(tmp_path, init_from=(str(other),))
     with pytest.raises(InputError, match=r"other\.safetensors: expected weights of edge_generator"):
         initialise(config, build_networks(config))
+
+
+def test_an_edge_generator_gets_a_channel_for_continued_lines_that_changes_nothing_yet(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "plain.safetensors"
+    plain = saved(source, "edge_generator")["edge_generator"].eval()
+    config = tiny_config(tmp_path, init_from=(str(source),), edge_start="continued")
+    networks, told = build_networks(config), []
+    initialise(config, networks, told.append)
+    batch = made_up_batch()
+    inputs = batch.gray, batch.edge, batch.mask
+    widened = networks["edge_generator"].eval()
+    torch.testing.assert_close(
+        widened(*inputs, torch.rand_like(batch.mask)), plain(*inputs), atol=1e-5, rtol=0
+    )
+    assert len(told) == 1 and "continued" in told[0] and "zero" in told[0]
+    other = tiny_config(tmp_path, init_from=(str(source),), edge_start="continued", width=16)
+    with pytest.raises(InputError, match="asks for"):
+        initialise(other, build_networks(other))
+
+
+def test_a_sharpened_edge_generator_is_made_soft_again(tmp_path: Path) -> None:
+    source = tmp_path / "sharp.safetensors"
+    networks = {"edge_generator": build_network("edge_generator", width=8, blocks=1)}
+    before = effective_weights(networks["edge_generator"])
+    loaded = Weights(networks)
+    sharpen_edges(loaded, 0.6)
+    save_weights(source, loaded)
+    config, told = tiny_config(tmp_path, init_from=(str(source),)), []
+    started = build_networks(config)
+    initialise(config, started, told.append)
+    after = effective_weights(started["edge_generator"])
+    torch.testing.assert_close(
+        after["net.decoder.6.weight"], before["net.decoder.6.weight"], atol=1e-6, rtol=1e-4
+    )
+    assert len(told) == 1 and "soft" in told[0]

@@ -126,3 +126,22 @@ def test_perceptual_and_style_need_no_graph_of_the_truth() -> None:
     ).backward()
     assert truth.grad is None
     assert predicted.grad is not None and predicted.grad.any()
+
+
+def test_the_edge_agreement_worked_out_by_hand() -> None:
+    truth, drawn, mask = torch.zeros(1, 1, 6, 6), torch.zeros(1, 1, 6, 6), torch.ones(1, 1, 6, 6)
+    truth[..., 2] = 1
+    drawn[..., 3, 1:5] = 1  # three within 1 px of the line, one on it
+    precision, recall = 3 / 4, 1 / 6
+    expected = 1 - 1.25 * precision * recall / (0.25 * precision + recall)
+    assert losses.edge_agreement(drawn, truth, mask).item() == pytest.approx(expected)
+    assert losses.edge_agreement(truth, truth, mask).item() == pytest.approx(0)
+    assert losses.edge_agreement(drawn, truth, 0 * mask).item() == 1
+
+
+def test_a_grid_of_dots_agrees_less_than_a_line() -> None:
+    truth, dots, line = (torch.zeros(1, 1, 24, 24) for _ in range(3))
+    truth[..., 4], truth[..., 12], truth[..., 20], line[..., 12] = 1, 1, 1, 1
+    dots[..., 1::3, 1::3] = 1
+    mask = torch.ones_like(truth)
+    assert losses.edge_agreement(line, truth, mask) < losses.edge_agreement(dots, truth, mask)

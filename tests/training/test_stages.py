@@ -143,10 +143,10 @@ def test_a_perfect_prediction_costs_the_adversarial_terms_alone(networks) -> Non
         network.eval()
     edge_terms = edge_stage(networks).g_losses(batch, perfect)
     terms = inpaint_stage(networks).g_losses(batch, perfect)
-    assert edge_terms.keys() == {"adv", "feature_matching", "cross_entropy"}
+    assert edge_terms.keys() == {"adv", "feature_matching", "cross_entropy", "agreement"}
     assert terms.keys() == {"l1", "adv", "perceptual", "style"}
     assert edge_terms["feature_matching"] == 0
-    assert edge_terms["cross_entropy"] < 1e-4
+    assert edge_terms["cross_entropy"] < 1e-4 and abs(edge_terms["agreement"]) < 1e-6
     assert all(terms[name] == 0 for name in ("l1", "perceptual", "style"))
 
 
