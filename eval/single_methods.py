@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from skimage import data
 
 from edgeconnect.ingan.config import make_single_config
 from edgeconnect.ingan.trainer import SingleTrainer
-from edgeconnect.inpainters.single_image import InGAN
+from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.memory import keep_memory
 from edgeconnect.patches import fill as patch_fill
-from edgeconnect.patches import matching as patches
+from edgeconnect.patches.matching import PATCH_PX, PatchIndex, patches_touching
 from eval.methods import Work
 
 HOLE_PX = 64
@@ -41,33 +39,34 @@ def searching(kind: str, side: int) -> Work:
     """
     keep_memory()
     photo, hole = photo_and_hole(side)
-    picture, missing = torch.from_numpy(photo / np.float32(255)), torch.from_numpy(hole)
-    queries, known = patches.touching(missing)
+    picture, touches = torch.from_numpy(photo / np.float32(255)), patches_touching(torch.from_numpy(hole))
+    queries = touches.flatten().nonzero()[:, 0]
 
     def work() -> np.ndarray:
-        finder = PlainKeys if kind == "plain" else patches.Keys
-        found = finder(picture, known).nearest(picture, queries)
-        return patches.distances(picture, queries, found).sqrt().mean().numpy()
+        index = (PlainIndex if kind == "plain" else PatchIndex)(picture, (~touches).float())
+        matches, _ = index.nearest(index.descriptors[queries])
+        rows = _rows(picture)
+        return (rows[queries] - rows[matches]).norm(dim=1).mean().numpy()
 
     return work
 
 
 def comparisons(side: int) -> int:
     """How many patches a search compares."""
-    queries, known = patches.touching(torch.from_numpy(photo_and_hole(side)[1]))
-    return len(queries) * len(known)
+    touches = patches_touching(torch.from_numpy(photo_and_hole(side)[1]))
+    return int(touches.sum()) * int((~touches).sum())
 
 
 def patch_filling(kind: str, side: int) -> Work:
-    """A hole filled by patch matching alone; kind: "shipped" or "plain"."""
+    """A hole filled by patches alone; kind: "shipped" or "plain"."""
     if kind == "plain":
-        patch_fill.Keys = PlainKeys
+        patch_fill.PatchIndex = PlainIndex
     else:
         keep_memory()
     photo, hole = photo_and_hole(side)
 
     def work() -> None:
-        InGAN(iterations=0, device="cpu")(photo, hole)
+        SingleImage(device="cpu")(photo, hole)
 
     return work
 
@@ -80,23 +79,25 @@ def photo_and_hole(side: int) -> tuple[np.ndarray, np.ndarray]:
     return data.astronaut()[:side, :side], hole
 
 
-class PlainKeys:
-    """`patches.Keys` as it would be written without a thought of speed."""
+class PlainIndex(PatchIndex):
+    """A `PatchIndex` as it would be written without a thought of speed: all numbers of all patches."""
 
-    def __init__(self, picture: torch.Tensor, indices: torch.Tensor) -> None:
-        self._indices, self._keys = indices, patches.rows(picture, indices)
+    def describe(self, picture: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        """Every patch's colours and gradients."""
+        rows = _rows(picture)
+        return rows if guide is None else torch.cat((rows, guide.flatten(0, 1)), dim=1)
 
-    def nearest(self, picture: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-        """For each patch of `picture` at `indices`, the index of the nearest key, (N,)."""
-        return self._indices[torch.cat([d.argmin(1) for d in self._distances(picture, indices)])]
+    def nearest(self, queries: torch.Tensor, alpha: float | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """By torch.cdist; what is partly known costs nothing here."""
+        keys = self.descriptors[self.keys]
+        parts = torch.split(queries, _QUERIES_AT_ONCE)
+        matches = self.keys[torch.cat([torch.cdist(part, keys).argmin(1) for part in parts])]
+        return matches, self.distances(queries, matches)
 
-    def nearest_unused(self, picture: torch.Tensor, indices: torch.Tensor, alpha: float) -> torch.Tensor:
-        """The same by the normalised score, all distances computed twice to spare memory."""
-        least = torch.stack([d.square().amin(0) for d in self._distances(picture, indices)]).amin(0)
-        least += alpha * least.mean() + 1e-9
-        rated = ((d.square() / least).argmin(1) for d in self._distances(picture, indices))
-        return self._indices[torch.cat(list(rated))]
 
-    def _distances(self, picture: torch.Tensor, indices: torch.Tensor) -> Iterator[torch.Tensor]:
-        for part in torch.split(patches.rows(picture, indices), _QUERIES_AT_ONCE):
-            yield torch.cdist(part, self._keys)
+def _rows(picture: torch.Tensor) -> torch.Tensor:
+    """Colours and differences of neighbours in every patch: (rows * columns, 399)."""
+    planes = picture.permute(2, 0, 1).unfold(1, PATCH_PX, 1).unfold(2, PATCH_PX, 1)
+    patches = planes.permute(1, 2, 0, 3, 4).flatten(0, 1)
+    parts = (patches, patches.diff(dim=3), patches.diff(dim=2))
+    return torch.cat([part.flatten(1) for part in parts], dim=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,22 +42,36 @@ class MaskOptions:
     edges_polarity: Polarity = "guess"
 
 
-def run(model: EdgeConnect, job: Job, options: MaskOptions, lines: Lines = "both") -> list[str]:
-    """Fill one photo and write the result (and its edge map); returns what should be said about it."""
+@dataclass(frozen=True)
+class FillOptions:
+    """How a hole is filled: `EdgeConnect.inpaint` says what each means."""
+
+    lines: Lines = "both"
+    texture: float = 1.0
+    seed: int = 0
+
+
+def run(
+    model: EdgeConnect, job: Job, options: MaskOptions, filling: FillOptions = FillOptions()
+) -> list[str]:
+    """Fill one photo and write the results (and the edge map); returns what should be said about them."""
     photo, mask, notes = read(job, options)
     repainted = shapes.dilate(mask, options.feather_px)
     edges, more = _given_edges(model, job, photo, repainted, options)
     notes += more
     with _naming(job.photo):
         if job.save_edges and edges is None:
-            edges = model.complete_edges(photo.rgb, repainted, lines)
-        result = model.inpaint(photo.rgb, repainted, edges, lines=lines)
-    if options.feather_px:
-        result, more = _blended(job, options, photo, result, mask)
-        notes += more
-    if job.save_edges and edges is not None:
-        notes += write_edges(job.save_edges, edges)
-    return notes + _write(job, result, photo, mask)
+            edges = model.complete_edges(photo.rgb, repainted, filling.lines)
+        if job.save_edges and edges is not None:
+            notes += write_edges(job.save_edges, edges)
+        outs = (job.out, *job.candidates)
+        fills = model.candidates(photo.rgb, repainted, len(outs), edges, **asdict(filling))
+        for out, result in zip(outs, fills, strict=True):
+            if options.feather_px:
+                result, more = _blended(job, options, photo, result, mask)
+                notes += more
+            notes += _write(replace(job, out=out), result, photo, mask)
+    return notes
 
 
 def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:

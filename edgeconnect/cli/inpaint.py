@@ -10,9 +10,11 @@ from edgeconnect.cli.options import (
     add_lines_option,
     add_mask_options,
     add_model_options,
+    at_least,
     checked_masking,
     load_model,
     pixels,
+    share,
 )
 from edgeconnect.errors import InputError
 
@@ -42,6 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--edges-polarity", default="guess", choices=("guess", "white", "black"), help="the strokes [guess]"
     )
     add_lines_option(parser)
+    parser.add_argument(
+        "--texture",
+        type=share,
+        default=1.0,
+        metavar="SHARE",
+        help="of the photo's own texture over the networks' colours, 0 to 1; 0: smooth [%(default)s]",
+    )
+    parser.add_argument(
+        "--candidates",
+        type=at_least(1, 16),
+        default=1,
+        metavar="N",
+        help="different fills to choose from; the others are written beside --out as NAME-2, NAME-3, ... [1]",
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0, help="another one, another texture [0]")
     parser.add_argument("--save-edges", metavar="PATH|DIR", help="also write the edge map(s) used")
     parser.add_argument(
         "--inpainter",
@@ -63,13 +80,12 @@ def run(options: argparse.Namespace) -> int:
 
     masking = checked_masking(options)
     paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
-    jobs = plan(options.photo, options.out, **paths)
+    jobs = plan(options.photo, options.out, candidates=options.candidates, **paths)
     if options.inpainter != "edgeconnect":
         return _by_another(options, jobs, masking)
     model = load_model(options)
-    return filling.work_through(
-        jobs, lambda job: filling.run(model, job, masking, options.lines), options.out
-    )
+    how = filling.FillOptions(options.lines, options.texture, options.seed)
+    return filling.work_through(jobs, lambda job: filling.run(model, job, masking, how), options.out)
 
 
 def _by_another(options: argparse.Namespace, jobs: Sequence[Job], masking: MaskOptions) -> int:
@@ -79,6 +95,7 @@ def _by_another(options: argparse.Namespace, jobs: Sequence[Job], masking: MaskO
     from edgeconnect.inpainters.base import fill
 
     given = [name for name in ("edges", "edges_from", "save_edges", "weights") if getattr(options, name)]
+    given += ["candidates"] if options.candidates > 1 else []
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise InputError(f"{flag} is for the networks, which --inpainter {options.inpainter} does not use")

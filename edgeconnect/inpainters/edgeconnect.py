@@ -138,35 +138,55 @@ class EdgeConnect:
         if not 0 <= texture <= 1:
             raise InputError(f"texture: expected a number from 0 to 1, got {texture}")
         soft = self._colours(photo, mask, edges, known_edges, lines)
+        return self._textured(photo, mask, soft, soft, texture, seed)
+
+    __call__ = inpaint
+
+    def candidates(
+        self,
+        photo: Image,
+        mask: Mask,
+        count: int = 4,
+        edges: NDArray[Any] | None = None,
+        *,
+        texture: float = 1.0,
+        lines: Lines = "both",
+        seed: int = 0,
+    ) -> Iterator[Image]:
+        """Different fills of the same hole, best guess first, each computed when it is asked for.
+
+        photo, mask, edges, texture, lines, seed: as for `inpaint`, whose result the first one is. Every other
+        one has the photo's own texture without the networks' structure; then come other seeds.
+        Raises InputError as `inpaint` does.
+        """
+        _check(photo, mask)
+        soft = self._colours(photo, mask, edges, None, lines)
+        for number in range(count):
+            guide = soft if number % 2 == 0 else None
+            yield self._textured(photo, mask, soft, guide, texture, seed + number // 2)
+
+    def _textured(
+        self, photo: Image, mask: Mask, soft: Image, guide: Image | None, texture: float, seed: int
+    ) -> Image:
+        """Step three: `texture` of the photo's own patches, placed by the guide, over the networks' fill."""
         if texture == 0:
             return soft
-        sharp = fill_holes(
-            photo, mask, soft, seed=seed, device=self.device, progress=lambda picture: self.check_cancelled()
-        )
+        try:
+            sharp = fill_holes(
+                photo,
+                mask,
+                guide,
+                seed=seed,
+                device=self.device,
+                progress=lambda picture: self.check_cancelled(),
+            )
+        except NoPatchesError:
+            return soft  # only without a guide: with one it stays where nothing can be copied
         if texture == 1:
             return sharp
         result = photo.copy()
         result[mask] = _pixels((1 - texture) * _unit(soft[mask]) + texture * _unit(sharp[mask]), photo.dtype)
         return result
-
-    __call__ = inpaint
-
-    def candidates(
-        self, photo: Image, mask: Mask, count: int = 4, edges: NDArray[Any] | None = None
-    ) -> Iterator[Image]:
-        """Different fills of the same hole, best guess first, each computed when it is asked for.
-
-        photo, mask, edges: as for `inpaint`. The first is `inpaint`'s; the second the photo's own texture
-        without the networks' structure; then other seeds of both. Raises InputError as `inpaint` does.
-        """
-        _check(photo, mask)
-        soft = self._colours(photo, mask, edges, None, "both")
-        for number in range(count):
-            guide = soft if number % 2 == 0 else None
-            try:
-                yield fill_holes(photo, mask, guide, seed=number // 2, device=self.device)
-            except NoPatchesError:
-                yield soft
 
     def _colours(
         self,

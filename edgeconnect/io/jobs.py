@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.io import encoders, images
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One photo to fill: where its parts lie and where the results go (edge maps optional)."""
+    """One photo to fill: where its parts lie and where the results go (edge maps optional).
+
+    candidates: where further fills of the same hole go.
+    """
 
     photo: Path
     out: Path
+    candidates: tuple[Path, ...] = ()
     mask: Path | None = None
     edges: Path | None = None
     edges_from: Path | None = None
@@ -39,13 +43,15 @@ def plan(
     edges: Path | None = None,
     edges_from: Path | None = None,
     save_edges: str | Path | None = None,
+    candidates: int = 1,
 ) -> list[Job]:
     """The jobs for a photo or a folder of photos; masks, edge maps and photos to take edges from are a file,
     or a folder paired by stem (which may hold others too where there is one photo).
 
     Results of a folder keep their place and stem in the folder `out`, as PNG; that of one photo goes to the
-    file `out`, or into the folder, which is there already or ends in a slash; `save_edges` likewise. Raises
-    InputError where something is missing, would not fit or would replace an input.
+    file `out`, or into the folder, which is there already or ends in a slash; `save_edges` likewise. Of
+    several `candidates` the others lie beside it, numbered: out-2.png, out-3.png, ... Raises InputError where
+    something is missing, would not fit or would replace an input.
     """
     if not photo.exists():
         raise InputError(f"{photo}: no such photo or folder")
@@ -66,11 +72,16 @@ def plan(
         jobs = [
             Job(photo, _target(out, photo), save_edges=_target(save_edges, photo) if save_edges else None)
         ]
+    jobs = [replace(job, candidates=_numbered(job.out, candidates)) for job in jobs]
     jobs = _with(jobs, "mask", mask)
     jobs = _with(jobs, "edges", edges)
     jobs = _with(jobs, "edges_from", edges_from)
     _check(jobs)
     return jobs
+
+
+def _numbered(out: Path, candidates: int) -> tuple[Path, ...]:
+    return tuple(out.with_name(f"{out.stem}-{number}{out.suffix}") for number in range(2, candidates + 1))
 
 
 def _in_folder(folder: str | Path, relative: Path) -> Path:
@@ -97,12 +108,17 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
     if not source.exists():
         raise InputError(f"{source}: no such {_FIELDS[field]} or folder")
     if not source.is_dir():
-        return [replace(job, **{field: source}) for job in jobs]
+        return [_given(job, field, source) for job in jobs]
     files = images.list_images(source)
     if len(jobs) == 1:
         files = [path for path in files if is_named_after(path, jobs[0].photo)]
     partner = dict(pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))
-    return [replace(job, **{field: partner[job.photo]}) for job in jobs]
+    return [_given(job, field, partner[job.photo]) for job in jobs]
+
+
+def _given(job: Job, field: str, path: Path) -> Job:
+    changes: dict[str, Any] = {field: path}
+    return replace(job, **changes)
 
 
 def check_free(path: Path, jobs: Sequence[Job]) -> None:
@@ -124,7 +140,7 @@ def _check(jobs: Sequence[Job]) -> None:
     inputs = _inputs(jobs)
     taken: set[Path] = set()
     for job in jobs:
-        for path in filter(None, (job.out, job.save_edges)):
+        for path in filter(None, (job.out, *job.candidates, job.save_edges)):
             encoders.output_format(path)
             if path.resolve() in inputs:
                 raise InputError(f"{path}: the result would replace an input; choose another --out")

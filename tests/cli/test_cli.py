@@ -370,6 +370,21 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_names_of_version_0_1_still_import_with_a_warning() -> None:
-    with pytest.warns(DeprecationWarning, match=r"edgeconnect\.inpainters\.single_image\.InGAN"):
+    with pytest.warns(DeprecationWarning, match=r"edgeconnect\.inpainters\.single_image\.SingleImage"):
         from edgeconnect.ingan import InGAN
     assert callable(InGAN)
+
+
+def test_candidates_lie_beside_the_result_numbered(tmp_path: Path, photo: np.ndarray) -> None:
+    images.write_png(tmp_path / "photo.png", photo)
+    out = tmp_path / "out.png"
+    common = ("inpaint", tmp_path / "photo.png", "--box", "30,20,40,30", "--out", out)
+    assert _run(*common, "--candidates", "3") == 0
+    fills = [images.read_rgb(tmp_path / name) for name in ("out.png", "out-2.png", "out-3.png")]
+    assert len({fill.tobytes() for fill in fills}) == 3
+    assert _run(*common) == 0
+    np.testing.assert_array_equal(images.read_rgb(out), fills[0])
+    assert _run(*common, "--texture", "0") == 0
+    assert (images.read_rgb(out) != fills[0]).any()
+    images.write_png(tmp_path / "out-2.png", photo)
+    assert _run("inpaint", tmp_path / "out-2.png", *common[2:], "--candidates", "2") == 1

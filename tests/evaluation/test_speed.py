@@ -51,7 +51,7 @@ def test_plain_code_scores_the_same_numbers(tmp_path: Path) -> None:
 
 def test_the_plain_search_finds_patches_hardly_nearer() -> None:
     ours, plain = (searching(kind, 96)() for kind in ("shipped", "plain"))
-    assert plain <= ours < 1.02 * plain
+    assert plain <= ours < 1.05 * plain
     assert comparisons(96) == 70**2 * (90**2 - 70**2)
 
 

@@ -62,8 +62,9 @@ def test_sixteen_bit_photos_stay_sixteen_bit(model: EdgeConnect, photo: np.ndarr
     result = model.inpaint(deep, mask)
     assert result.dtype == np.uint16
     np.testing.assert_array_equal(result[~mask], deep[~mask])
-    shallow = model.inpaint(photo, mask)
-    assert np.abs(result[mask] / 257 - shallow[mask]).max() <= 1
+    assert np.abs(result[mask] / 257 - model.inpaint(photo, mask)[mask]).mean() < 0.5
+    soft, shallow = (model.inpaint(part, mask, texture=0) for part in (deep, photo))
+    assert np.abs(soft[mask] / 257 - shallow[mask]).max() <= 0.51
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (31, 33), (97, 50), (130, 301)])
