@@ -296,3 +296,15 @@ def test_continued_lines_need_no_edge_generator(photo: np.ndarray) -> None:
     assert model.inpaint(photo, mask, lines="continued").shape == photo.shape
     with pytest.raises(InputError, match="edge generator"):
         model.inpaint(photo, mask)
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+@pytest.mark.parametrize("width", [5, 40])
+def test_what_is_flat_around_a_hole_stays_flat_to_the_level(
+    model: EdgeConnect, value: int, width: int
+) -> None:
+    """Scanned pages, drawn bubbles, skies burnt out: no grey bars, also in thin strokes."""
+    flat = np.full((128, 160, 3), value, np.uint8)
+    mask = np.zeros(flat.shape[:2], bool)
+    mask[20:100, 60 : 60 + width] = True
+    np.testing.assert_array_equal(model.inpaint(np.where(mask[..., None], np.uint8(90), flat), mask), flat)
