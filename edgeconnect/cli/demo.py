@@ -49,15 +49,15 @@ def samples() -> Iterator[tuple[str, Rgb, Mask]]:
 
 
 def picture(model: EdgeConnect) -> Rgb:
-    """A row for each sample: the photo with its hole, the edges (completed ones blue), the result, the
-    photo.
+    """A row for each sample: the photo with its hole, the edges (completed ones blue), the networks' colours
+    along them, the result with the photo's own texture, the photo.
     """
     rows = []
     for _, photo, mask in samples():
         edges = model.complete_edges(photo, mask)
-        result = model.inpaint(photo, mask)
+        soft, result = (model.inpaint(photo, mask, texture=texture) for texture in (0.0, 1.0))
         holed = np.where(mask[..., None], np.uint8(255), photo)
-        rows.append(np.hstack([holed, draw_edges(edges, mask), np.asarray(result, np.uint8), photo]))
+        rows.append(np.hstack([holed, draw_edges(edges, mask), soft, result, photo]))
     return np.vstack(rows)
 
 
@@ -89,6 +89,6 @@ def run(options: argparse.Namespace) -> int:
     shown = picture(load_model(options))
     for note in images.write_photo(options.out, shown, images.Photo(shown)):
         print(note, file=sys.stderr)
-    print("each row: the photo with its hole, edges (completed ones blue), result, photo")
+    print("each row: the photo with its hole, edges (completed ones blue), colours alone, result, photo")
     print(options.out.resolve())
     return 0

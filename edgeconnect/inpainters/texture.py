@@ -86,17 +86,17 @@ def window_of(group: Box, shape: tuple[int, ...]) -> Box:
 
 
 def _patch_share(hole: Mask, filled: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much of the patches is taken, the rest being the guide's: (H,W), 1/2 to 1.
+    """How much of the patches is taken, the rest being the guide's: (H,W), 0 to 1.
 
-    All of them where the hole is wide, half of them in thin strokes, where the networks are surest. Where the
-    fill is flat all of it is taken, so that what is flat around a hole stays so to the level.
+    All of them where the hole is wide, nothing in thin strokes, where the networks are surest and a patch may
+    bring a speck. Where the fill is flat all of it is taken: what is flat around a hole stays so to the level.
     """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * THIN_PX + 1,) * 2)
     padded = np.pad(hole.astype(np.uint8), 2 * THIN_PX, mode="edge")
     wide = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)[
         2 * THIN_PX : -2 * THIN_PX, 2 * THIN_PX : -2 * THIN_PX
     ]
-    share = 0.5 + 0.5 * cv2.GaussianBlur(wide.astype(np.float32), (0, 0), 2)
+    share = cv2.GaussianBlur(wide.astype(np.float32), (0, 0), 2)
     box = np.ones((FLAT_PX, FLAT_PX), np.uint8)
     spread = (cv2.dilate(filled, box) - cv2.erode(filled, box)).max(2)
     return np.asarray(np.where(spread < FLAT_SPREAD, 1, share), np.float32)

