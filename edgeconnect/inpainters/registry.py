@@ -32,7 +32,8 @@ def find(name: str, device: str = "auto") -> Method:
     """The inpainter that `KIND`, `KIND:VALUE` or `KIND:NAME=VALUE` means; NAME is what to call it.
 
     name: telea, ns, biharmonic; edgeconnect[:WEIGHTS], the same -without-edges or its -networks alone;
-    patches[:TIME]; lama:FILE; folder:DIR; or `module:callable` for any other on Python's path.
+    patches[:TIME]; lama:FILE; folder:DIR; where they are installed pypatchmatch[:RADIUS], gmic,
+    opencv-shiftmap, opencv-fsr; or `module:callable` for any other on Python's path.
     Raises InputError where there is no such inpainter or file.
     """
     kind, _, rest = name.partition(":")
@@ -125,11 +126,26 @@ def _imported(module_name: str, attribute: str) -> Method:
     return Method(f"{module_name}:{attribute}", origin, lambda: inpainter)
 
 
+def _peer(value: str, device: str, *, make: str, argument: str = "") -> tuple[str, Callable[[], Inpainter]]:
+    """Another program that is used where it is installed; a value is PyPatchMatch's radius."""
+    from edgeconnect.inpainters import peers
+
+    if make == "pypatchmatch":
+        if value and not (value.isdecimal() and 1 <= int(value) <= 50):
+            raise InputError(f"pypatchmatch: expected a radius of 1 to 50 px, got {value!r}")
+        return f"radius {value or 3}", lambda: peers.pypatchmatch(int(value or 3))
+    return make, lambda: getattr(peers, make)(*([argument] if argument else []))
+
+
 WITH_VALUE: Mapping[str, Callable[[str, str], tuple[str, Callable[[], Inpainter]]]] = {
     "edgeconnect": _edgeconnect,
     "edgeconnect-without-edges": partial(_edgeconnect, edges=False),
     "edgeconnect-networks": partial(_edgeconnect, texture=0.0),
     "patches": _single_image,
+    "pypatchmatch": partial(_peer, make="pypatchmatch"),
+    "gmic": partial(_peer, make="gmic"),
+    "opencv-shiftmap": partial(_peer, make="opencv_contrib", argument="shiftmap"),
+    "opencv-fsr": partial(_peer, make="opencv_contrib", argument="fsr"),
     "lama": _lama,
     "folder": _folder,
 }

@@ -88,8 +88,8 @@ def window_of(group: Box, shape: tuple[int, ...]) -> Box:
 def _patch_share(hole: Mask, filled: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much of the patches is taken, the rest being the guide's: (H,W), 0 to 1.
 
-    All of them where the hole is wide, nothing in thin strokes, where the networks are surest and a patch may
-    bring a speck. Where the fill is flat all of it is taken: what is flat around a hole stays so to the level.
+    All of them where the hole is wide, nothing in thin strokes, where the networks are surest and a
+    patch may bring a speck. Where the fill is flat all of it is taken: what is flat around a hole stays so.
     """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * THIN_PX + 1,) * 2)
     padded = np.pad(hole.astype(np.uint8), 2 * THIN_PX, mode="edge")
