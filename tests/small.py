@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 
 from edgeconnect import cli
 from edgeconnect.models.vgg import VGG19_CHANNELS, FeatureExtractor
+from edgeconnect.patches.fill import patch_fill
 from edgeconnect.training.batch import Batch, luminance
 from edgeconnect.training.config import TrainConfig, make_config
 
@@ -67,6 +70,24 @@ def distilled_state(seed: int = 0) -> dict[str, torch.Tensor]:
             state[f"conv{name}_aux.weight"] = torch.randn(8, out_channels, 1, 1, generator=generator)
             state[f"conv{name}_aux.bias"] = torch.zeros(8)
     return state
+
+
+def endless_patch_fill(
+    photo: torch.Tensor,
+    hole: torch.Tensor,
+    *args: Any,
+    progress: Callable[[torch.Tensor], None],
+    **options: Any,
+) -> torch.Tensor:
+    """`patch_fill`, which never ends where the hole is large; it shows the picture about once a second."""
+    filled = patch_fill(photo, hole, *args, progress=progress, **options)
+    steps = 0
+    while int(hole.sum()) > 5000:
+        if steps % 100 == 0:
+            progress(filled)
+        time.sleep(0.01)
+        steps += 1
+    return filled
 
 
 def write_photos(folder: Path, count: int = 5, size: tuple[int, int] = (40, 56)) -> Path:

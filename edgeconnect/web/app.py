@@ -80,7 +80,7 @@ class _AppState:
 
     def __init__(self, models: Models, limits: Limits) -> None:
         self.limits = limits
-        self.state = State(models, PhotoStore(limits.kept_bytes))
+        self.state = State(models, PhotoStore(limits.kept_bytes), limits.patch_pixels)
         self._worker = Worker(limits.places, limits.seconds)
         computer = self._worker.computer
         self.patient_worker = Worker(limits.single_places, limits.seconds, computer, is_patient=True)

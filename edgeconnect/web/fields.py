@@ -59,6 +59,19 @@ class Fields:
             raise HTTPException(400, f"{name}: expected a whole number, got {value[:50]!r}")
         return None if value is None else int(value)
 
+    def share(self, name: str) -> float | None:
+        """A number from 0 to 1; None where the field is missing."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1
+        if not 0 <= number <= 1:
+            raise HTTPException(400, f"{name}: expected a number from 0 to 1, got {value[:50]!r}")
+        return number
+
     def has(self, name: str) -> bool:
         """Whether a file was sent under this name."""
         return self._file(name) is not None

@@ -16,5 +16,5 @@ class Limits:
     seconds: float = 120  # for one request, waiting included
     kept_bytes: int = 512 * 2**20  # decoded photos that can be named again instead of uploaded
     single_places: int = 2  # fills from the photo alone, besides `places`: one computes, one waits
-    single_seconds: int = 600  # the longest budget of such a fill; its request may take `seconds` more
-    single_pixels: int = 3_000_000  # of a hole with the surroundings that such a fill learns from
+    single_seconds: int = 120  # the longest budget of such a fill; its request may take `seconds` more
+    patch_pixels: int = 3_000_000  # of a hole with the surroundings that patches are taken from

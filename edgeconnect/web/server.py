@@ -61,10 +61,10 @@ class PatientProtocol(H11Protocol):
 
 
 class PromptServer(uvicorn.Server):
-    """uvicorn, which lets requests end by themselves for a moment; those that take minutes need telling."""
+    """uvicorn, which lets requests end by themselves for a moment; long ones need telling."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what would take minutes, then the rest."""
+        """End the fills from the photo alone, then the rest."""
         self.config.app.state.end_patient_work()  # type: ignore[union-attr]
         await super().shutdown(sockets)
 

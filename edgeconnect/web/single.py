@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
-from torch.overrides import TorchFunctionMode
 
-from edgeconnect.errors import InputError
 from edgeconnect.inpainters.single_image import SingleImage
-from edgeconnect.inpainters.texture import CONTEXT_PX, window_of
+from edgeconnect.inpainters.texture import CONTEXT_PX
 from edgeconnect.masks.regions import hole_groups
 from edgeconnect.web import verbs
-from edgeconnect.web.tasks import hole_bounds, needs_hole, read_task
-from edgeconnect.web.worker import OutOfTimeError
+from edgeconnect.web.tasks import check_size, hole_bounds, needs_hole, read_task
+from edgeconnect.web.worker import Checking, OutOfTimeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from edgeconnect.web.tasks import State, Task
 
 STARTS = ("patches", "edgeconnect")
-DEFAULT_SECONDS = 120
+DEFAULT_SECONDS = 30
 _LOOK_SECONDS = 1.0  # between two previews
 _LOOK_SHARE = 0.1  # of the time, at most, goes into previews
 
@@ -57,17 +55,18 @@ class Single:
         if not has_start and (fields.has("edges") or fields.has("edges_from")):
             raise HTTPException(400, "edges and edges_from: expected start=edgeconnect with them")
         task = read_task(self.state, fields)
-        _check_size(task.mask, self.limits.single_pixels)
-        photo = verbs.filled(self.state, fields, task) if has_start else task.photo.rgb
+        check_size(task.mask, self.limits.patch_pixels)
+        photo = verbs.by_networks(self.state, fields, task, texture=0) if has_start else task.photo.rgb
         watcher = _Watcher(task, self.show)
         inpainter = SingleImage(
             _as_it_is if has_start else None,
             budget_seconds=seconds,
+            seed=fields.whole("seed") or 0,
             device=self.state.models.device,
             progress=watcher,
         )
         try:
-            with _Checking(self.check):
+            with Checking(self.check):
                 result = inpainter(photo, task.mask)
         except OutOfTimeError:
             result = watcher.filled_so_far()
@@ -76,7 +75,7 @@ class Single:
 
 
 def budget_seconds(fields: Fields, limits: Limits) -> int:
-    """How long a form wants to be computed; HTTPException 400 where that is too long."""
+    """How long a form lets patches be matched; HTTPException 400 where that is too long."""
     seconds = fields.whole("seconds")
     if seconds is None:
         return min(DEFAULT_SECONDS, limits.single_seconds)
@@ -88,20 +87,6 @@ def budget_seconds(fields: Fields, limits: Limits) -> int:
 def _as_it_is(photo: Pixels, mask: NDArray[np.bool_]) -> Pixels:
     """The start for a photo whose hole holds one already."""
     return photo
-
-
-class _Checking(TorchFunctionMode):
-    """Calls `check` before each operation on tensors in this thread: minutes may lie between two progress
-    reports, and nobody who cancels shall wait for the next.
-    """
-
-    def __init__(self, check: Callable[[], None]) -> None:
-        super().__init__()
-        self._check = check
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._check()
-        return func(*args, **(kwargs or {}))
 
 
 class _Watcher:
@@ -140,16 +125,3 @@ class _Watcher:
             if (picture[group.slices][hole] == photo[group.slices][hole]).all():
                 raise OutOfTimeError
         return picture
-
-
-def _check_size(mask: NDArray[np.bool_], max_pixels: int) -> None:
-    """Memory follows a hole's window, which is as much on each side as the hole is long."""
-    for group in hole_groups(mask, CONTEXT_PX):
-        height, width = group.bottom - group.top, group.right - group.left
-        window = window_of(group, mask.shape)
-        pixels = (window.bottom - window.top) * (window.right - window.left)
-        if pixels > max_pixels:
-            raise InputError(
-                f"a hole of {width}x{height} px and what fills it are {pixels / 1e6:.1f} megapixels: "
-                f"expected at most {max_pixels / 1e6:g} from the photo alone; paint a smaller hole"
-            )

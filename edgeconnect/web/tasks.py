@@ -40,6 +40,7 @@ class State:
 
     models: Models
     photos: PhotoStore
+    patch_pixels: int  # of a hole with the surroundings that patches are taken from, at most
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,19 @@ def surroundings(mask: Mask) -> Box:
     top, left = min(b.top for b in boxes), min(b.left for b in boxes)
     bottom, right = max(b.bottom for b in boxes), max(b.right for b in boxes)
     return Box(top // BLOCK_PX * BLOCK_PX, left // BLOCK_PX * BLOCK_PX, bottom, right)
+
+
+def check_size(mask: Mask, max_pixels: int) -> None:
+    """Raise InputError for a hole that would take too much memory: that follows the window of its patches."""
+    for group in hole_groups(mask, texture.CONTEXT_PX):
+        height, width = group.bottom - group.top, group.right - group.left
+        window = texture.window_of(group, mask.shape)
+        pixels = (window.bottom - window.top) * (window.right - window.left)
+        if pixels > max_pixels:
+            raise InputError(
+                f"a hole of {width}x{height} px and what fills it are {pixels / 1e6:.1f} megapixels: "
+                f"expected at most {max_pixels / 1e6:g} for the photo's own texture; paint a smaller hole"
+            )
 
 
 def needs_hole(fields: Fields) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.base import fill as fill_hole
+from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.io import images
 from edgeconnect.io.encoders import as_stored, encode_png
 from edgeconnect.masks import repair
@@ -22,6 +24,7 @@ from edgeconnect.web.tasks import (
     Task,
     asked_boxes,
     borrowed_edges,
+    check_size,
     given_edges,
     hole_bounds,
     needs_hole,
@@ -29,25 +32,33 @@ from edgeconnect.web.tasks import (
     read_task,
     whole_box,
 )
+from edgeconnect.web.worker import Checking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from edgeconnect.io.images import Photo, Pixels
     from edgeconnect.masks.regions import Box
+    from edgeconnect.types import Mask
     from edgeconnect.web.fields import Fields
     from edgeconnect.web.tasks import State
 
 _HOLE = ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y", "weights", "part")
+_FILL = ("guide", "texture", "seed")
 FIELDS = {
     "/api/edges": (*_HOLE, "edges_from"),
-    "/api/inpaint": (*_HOLE, "inpainter", "edges", "edges_polarity", "edges_from"),
-    "/api/single": (*_HOLE, "edges", "edges_polarity", "edges_from", "start", "seconds"),
+    "/api/inpaint": (*_HOLE, "inpainter", "edges", "edges_polarity", "edges_from", *_FILL),
+    "/api/single": (*_HOLE, "edges", "edges_polarity", "edges_from", "start", "seconds", "seed"),
     "/api/composite": ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y", "fill"),
     "/api/photos": ("photo",),
     "/api/mask": ("photo", "photo_id", "mask", "mask_polarity"),
 }
 """The form fields of each verb."""
+
+GUIDES = ("networks", "photo")
+"""What decides where things go in a hole."""
 
 SAMPLES = {
     "astronaut": data.astronaut,
@@ -78,6 +89,8 @@ def inpaint(state: State, fields: Fields) -> Response:
         return answer(task, fields, filled(state, fields, task))
     if fields.has("edges") or fields.has("edges_from"):
         raise HTTPException(400, f"edges and edges_from: expected inpainter={NETWORKS} with them")
+    if given := [field for field in _FILL if fields.text(field) is not None]:
+        raise HTTPException(400, f"{given[0]}: expected inpainter={NETWORKS} with it")
     inner, inpainter = task.window.slices, state.models.inpainter(name)
     result = task.photo.rgb.copy()
     if task.mask.any():
@@ -126,14 +139,40 @@ def repaired_mask(state: State, fields: Fields) -> Response:
 
 
 def filled(state: State, fields: Fields, task: Task) -> Pixels:
+    """The photo filled along the networks' structure or from the photo alone, as the field `guide` says."""
+    if fields.choice("guide", GUIDES) == "networks":
+        texture = 1.0 if (share := fields.share("texture")) is None else share
+        try:
+            check_size(task.mask, state.patch_pixels if texture else sys.maxsize)
+        except InputError as error:
+            task.notes.append(f"filled by the networks alone: {error}")
+            texture = 0.0
+        return by_networks(state, fields, task, texture)
+    if any(fields.has(name) for name in ("edges", "edges_from")) or fields.text("texture") is not None:
+        raise HTTPException(400, "edges, edges_from and texture: expected guide=networks with them")
+    check_size(task.mask, state.patch_pixels)
+    inpainter = SingleImage(seed=fields.whole("seed") or 0, device=state.models.device)
+    return _within_window(state, task, lambda photo, mask, window: inpainter(photo, mask))
+
+
+def by_networks(state: State, fields: Fields, task: Task, texture: float) -> Pixels:
     """The photo filled by a pair of networks, with the form's edges where it has some."""
-    model = state.models.get(fields.text("weights"))
+    model, seed = state.models.get(fields.text("weights")), fields.whole("seed") or 0
     given = given_edges(fields, task)
     given = borrowed_edges(fields, task, model) if given is None else given
-    inner = task.window.slices
-    part = model.inpaint(task.photo.rgb[inner], task.mask[inner], None if given is None else given[inner])
-    result = task.photo.rgb.copy()
-    result[inner] = part
+
+    def fill(photo: Pixels, mask: Mask, window: Box) -> Pixels:
+        lines = None if given is None else given[window.slices]
+        return model.inpaint(photo, mask, lines, texture=texture, seed=seed)
+
+    return _within_window(state, task, fill)
+
+
+def _within_window(state: State, task: Task, fill: Callable[[Pixels, Mask, Box], Pixels]) -> Pixels:
+    """The photo with what `fill` makes of the part that its hole depends on, cancelled at any operation."""
+    result, window = task.photo.rgb.copy(), task.window
+    with Checking(state.models.check_cancelled):
+        result[window.slices] = fill(task.photo.rgb[window.slices], task.mask[window.slices], window)
     return result
 
 

@@ -7,7 +7,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from torch.overrides import TorchFunctionMode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -42,6 +44,20 @@ class _Turn:
             raise AbandonedError
         if time.monotonic() > self._end:
             raise OutOfTimeError
+
+
+class Checking(TorchFunctionMode):
+    """Calls `check` before each operation on tensors in this thread: seconds may lie between two progress
+    reports, and nobody who cancels shall wait for the next.
+    """
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._check()
+        return func(*args, **(kwargs or {}))
 
 
 class Computer:

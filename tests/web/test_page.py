@@ -19,9 +19,13 @@ import torch
 from PIL import Image
 from skimage import data
 
+from edgeconnect import EdgeConnect
 from edgeconnect.edges.canny import canny, to_gray
-from edgeconnect.inpainters.single_image import InGAN
+from edgeconnect.inpainters import get, texture
+from edgeconnect.inpainters.base import fill
+from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.models.checkpoint import Weights, build_network, save_weights
+from tests.small import endless_patch_fill
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
@@ -49,11 +53,8 @@ HOLE = (230, 150, 330, 210)  # left, top, right, bottom in the photo
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running server with small untrained weights under two names."""
-    from edgeconnect.web.models import Models, by_name
-    from edgeconnect.web.server import server
-
+def weights(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Small untrained weights under two names."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
     for name in ("small", "other"):
@@ -62,7 +63,28 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "inpaint_generator": build_network("inpaint_generator", width=8, blocks=1, hole_start="white"),
         }
         save_weights(folder / f"{name}.safetensors", Weights(networks))
-    files = by_name([str(folder / "small.safetensors"), str(folder / "other.safetensors")])
+    return [folder / "small.safetensors", folder / "other.safetensors"]
+
+
+@pytest.fixture
+def small_model(weights: list[Path]) -> EdgeConnect:
+    """What the page fills with, unless it is told otherwise."""
+    return EdgeConnect.load(weights[0], device="cpu", precision="float32")
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hole as large as HOLE is matched without end, a small one is not."""
+    monkeypatch.setattr(texture, "patch_fill", endless_patch_fill)
+
+
+@pytest.fixture(scope="module")
+def url(weights: list[Path]) -> Iterator[str]:
+    """A running server."""
+    from edgeconnect.web.models import Models, by_name
+    from edgeconnect.web.server import server
+
+    files = by_name([str(path) for path in weights])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -398,13 +420,6 @@ def test_one_finger_draws_and_two_zoom_without_drawing(page: Page) -> None:
     assert abs(rows.mean() - 200) < 8 and columns.max() - columns.min() > rows.max() - rows.min()
 
 
-def alone(page: Page, seconds: str) -> None:
-    """Turn the single-image mode on; 0 seconds is patch matching alone."""
-    page.evaluate("() => document.querySelector('#seconds').add(new Option('none', '0'))")
-    page.locator("#alone").check()
-    page.select_option("#seconds", seconds)
-
-
 def unlike(page: Page, photo: np.ndarray) -> float:
     """How much HOLE in the result's pane differs from the photo's: mean of 255."""
     page.click("#zoom-fit")
@@ -418,17 +433,20 @@ def unlike(page: Page, photo: np.ndarray) -> float:
 
 
 def test_a_hole_is_filled_from_the_photo_alone(page: Page) -> None:
-    photo, hole = open_photo(page), np.zeros((400, 600), bool)
-    page.click("#clear")
-    drag(page, (500, 50), (529, 69))
-    hole[50:70, 500:530] = True
-    alone(page, "0")
+    photo, hole = small_hole(page)
+    page.locator("#alone").check()
     page.click("#fill")
     says(page, "Filling from this photo: done")
     first = saved(page, "result")
     says(page, "Writing the result: done")
     np.testing.assert_array_equal(first[~hole], photo[~hole])
-    np.testing.assert_array_equal(first, InGAN(0)(photo, hole))
+    np.testing.assert_array_equal(first, SingleImage(device="cpu")(photo, hole))
+    page.click("#more")
+    says(page, "choose one below the picture")
+    page.locator("#fills button").nth(2).click()
+    np.testing.assert_array_equal(saved(page, "result"), SingleImage(seed=2, device="cpu")(photo, hole))
+    says(page, "Writing the result: done")
+    page.click("#undo")
     page.locator("#alone").uncheck()
     page.click("#fill")
     says(page, "Filling: done")
@@ -442,23 +460,26 @@ def test_a_hole_is_filled_from_the_photo_alone(page: Page) -> None:
     page.wait_for_selector("body[data-ready]")
     says(page, "as you left it")
     playwright.expect(page.locator("#alone")).to_be_checked()
+    playwright.expect(page.locator("#texture")).to_be_disabled()
     np.testing.assert_array_equal(saved(page, "result"), first)
     page.click("#keep")
     says(page, "coffee_result.png: 600 × 400 pixels")
 
 
+@pytest.mark.usefixtures("endless")
 def test_a_fill_is_watched_and_taken_as_it_is(page: Page, request: pytest.FixtureRequest) -> None:
     photo, hole = open_photo(page), mask()
     if page.locator("#view-result").is_visible():
         page.click("#view-result")
     before = unlike(page, photo)
-    alone(page, "600")
+    page.locator("#alone").check()
     page.click("#fill")
     playwright.expect(page.locator("#take")).to_be_enabled(timeout=30_000)
+    page.wait_for_timeout(2000)
     shoot(page, f"{request.node.name} watched")
     assert unlike(page, photo) > before + 10
     assert page.get_attribute("#result", "aria-label") == "The fill so far"
-    assert float(page.get_attribute("#progress", "max") or 0) == 600
+    assert re.fullmatch(r"[2-9] s", page.locator("#so-far").inner_text())
     page.keyboard.press("t")
     says(page, "taken as it was after")
     playwright.expect(page.locator("#watching")).to_be_hidden()
@@ -467,15 +488,15 @@ def test_a_fill_is_watched_and_taken_as_it_is(page: Page, request: pytest.Fixtur
     assert (taken[hole] != photo[hole]).mean() > 0.9
 
 
+@pytest.mark.usefixtures("endless")
 def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
     photo = open_photo(page)
-    alone(page, "600")
+    page.locator("#alone").check()
     page.click("#fill")
     says(page, "Filling from this photo: matching patches")
     page.click("#cancel")
     says(page, "Cancelled")
     playwright.expect(page.locator("#keep")).to_be_disabled()
-    alone(page, "0")
     tool(page, "box")
     page.click("#clear")
     drag(page, (500, 50), (529, 69))
@@ -485,20 +506,130 @@ def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
     assert changed[50:70, 500:530].any() and not changed[mask()].any()  # nothing is left of the cancelled one
 
 
-def test_the_fill_can_follow_the_edges(page: Page) -> None:
-    open_photo(page)
+def small_hole(page: Page) -> tuple[np.ndarray, np.ndarray]:
+    """Open the photo with a hole of 30x20 px: its pixels, and the hole as (400,600) bool."""
+    photo, hole = open_photo(page), np.zeros((400, 600), bool)
     page.click("#clear")
     drag(page, (500, 50), (529, 69))
-    alone(page, "0")
-    page.locator("#from-edges").check()
+    hole[50:70, 500:530] = True
+    return photo, hole
+
+
+def move_texture(page: Page, share: str) -> None:
+    """Let the slider go at a place."""
+    page.locator("#texture").fill(share)
+
+
+def test_the_texture_slider_goes_from_the_networks_to_the_photo_and_is_remembered(
+    page: Page, small_model: EdgeConnect
+) -> None:
+    photo, hole = small_hole(page)
     page.click("#fill")
-    says(page, "Filling from this photo: done")
-    first = saved(page, "result")
+    says(page, "Filling: done")
+    for share in ("1", "0", "0.5"):
+        move_texture(page, share)
+        playwright.expect(page.locator("#keep")).to_be_enabled()
+        says(page, "Filling: done|Writing the result: done")
+        expected = small_model.inpaint(photo, hole, texture=float(share))
+        np.testing.assert_array_equal(saved(page, "result"), expected)
+        says(page, "Writing the result: done")
+    page.wait_for_timeout(1000)  # longer than the page waits before it writes its state
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    says(page, "as you left it")
+    assert page.locator("#texture").input_value() == "0.5"
+    np.testing.assert_array_equal(saved(page, "result"), expected)
+
+
+def test_more_fills_can_be_chosen_from_and_a_choice_undone(
+    page: Page, small_model: EdgeConnect, request: pytest.FixtureRequest
+) -> None:
+    photo, hole = small_hole(page)
+    playwright.expect(page.locator("#more")).to_be_disabled()
+    page.click("#fill")
+    says(page, "Filling: done")
+    playwright.expect(page.locator("#fills")).to_be_hidden()
+    expected = list(small_model.candidates(photo, hole, 7))
+    page.locator("#more").focus()
+    page.keyboard.press("Enter")
+    says(page, "choose one below the picture")
+    shoot(page, f"{request.node.name} offered")
+    fills = page.locator("#fills button")
+    assert [fills.nth(i).get_attribute("aria-label") for i in range(fills.count())] == [
+        "Fill 1", "Fill 2", "Fill 3", "Fill 4"]  # fmt: skip
+    np.testing.assert_array_equal(saved(page, "result"), expected[0])
     says(page, "Writing the result: done")
-    tool(page, "straight")
-    says(page, "Completing edges: done|Writing")
-    drag(page, (502, 60), (527, 60))
-    playwright.expect(page.locator("#keep")).to_be_disabled()  # not filled again by itself
+    for choice in (1, 3, 2):
+        fills.nth(choice).focus()
+        page.keyboard.press("Space")
+        says(page, f"Fill {choice + 1} is the result now")
+        assert [fills.nth(i).get_attribute("aria-pressed") == "true" for i in range(4)].index(True) == choice
+        np.testing.assert_array_equal(saved(page, "result"), expected[choice])
+        says(page, "Writing the result: done")
+    page.click("#undo")
+    np.testing.assert_array_equal(saved(page, "result"), expected[3])
+    says(page, "Writing the result: done")
+    page.click("#redo")
+    page.keyboard.press("m")
+    playwright.expect(fills).to_have_count(7)
+    says(page, "choose one below the picture")
+    fills.nth(6).click()
+    np.testing.assert_array_equal(saved(page, "result"), expected[6])
+    says(page, "Writing the result: done")
+    page.wait_for_timeout(1000)  # longer than the page waits before it writes its state
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    says(page, "as you left it")
+    np.testing.assert_array_equal(saved(page, "result"), expected[6])
+    says(page, "Writing the result: done")
     page.click("#fill")
-    says(page, "Filling from this photo: done")
-    assert (saved(page, "result") != first).any()
+    says(page, "Filling: done")
+    np.testing.assert_array_equal(saved(page, "result"), expected[0])
+
+
+@pytest.mark.usefixtures("endless")
+def test_more_fills_come_one_by_one_and_can_be_cancelled(page: Page) -> None:
+    small_hole(page)
+    page.click("#fill")
+    says(page, "Filling: done")
+    tool(page, "box")
+    drag(page, HOLE[:2], (HOLE[2] - 1, HOLE[3] - 1))  # with this one it never ends
+    page.click("#cancel")
+    page.locator("#texture").fill("0")  # the networks alone: at once
+    says(page, "Filling: done")
+    page.locator("#more").click()
+    says(page, "More fills: 1 of 3")
+    page.keyboard.press("Escape")
+    says(page, "Cancelled")
+    playwright.expect(page.locator("#fills")).to_be_hidden()
+    playwright.expect(page.locator("#keep")).to_be_enabled()  # the first fill stays
+    page.click("#undo")
+    playwright.expect(page.locator("#more")).to_be_enabled()
+
+
+def test_another_inpainter_can_be_chosen(page: Page, request: pytest.FixtureRequest) -> None:
+    page.select_option("#inpainter", "ns")  # before there is a photo
+    photo, hole = small_hole(page)
+    assert page.locator("#inpainter option").all_inner_texts() == ["edgeconnect", "telea", "ns", "biharmonic"]
+    page.click("#fill")
+    says(page, "Filling: done")
+    for name in ("ns", "telea"):
+        page.select_option("#inpainter", name)
+        playwright.expect(page.locator("#keep")).to_be_enabled()
+        says(page, "Filling: done|Writing the result: done")
+        np.testing.assert_array_equal(saved(page, "result"), fill(get(name), photo, hole))
+        says(page, "Writing the result: done")
+    playwright.expect(page.locator("#more")).to_be_disabled()
+    playwright.expect(page.locator("#texture")).to_be_disabled()
+    page.wait_for_timeout(1000)  # longer than the page waits before it writes its state
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    says(page, "as you left it")
+    assert page.locator("#inpainter").input_value() == "telea"
+    np.testing.assert_array_equal(saved(page, "result"), fill(get("telea"), photo, hole))
+    says(page, "Writing the result: done")
+    page.select_option("#inpainter", "edgeconnect")
+    says(page, "Filling: done")
+    playwright.expect(page.locator("#more")).to_be_enabled()
+    page.locator("#alone").check()
+    playwright.expect(page.locator("#inpainter")).to_be_disabled()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,43 @@ def test_inpaint_answers_with_what_the_package_makes(
     mask = hole(photo.shape, 20, 30)
     answer = client.post("/api/inpaint", files={"photo": png(photo), "mask": png(mask)})
     np.testing.assert_array_equal(pixels(answer), model.inpaint(photo, mask))
+
+
+def test_other_fills_of_the_same_hole_are_the_package_s_candidates(
+    client: TestClient, model: EdgeConnect, photo: np.ndarray
+) -> None:
+    mask = hole(photo.shape, 20, 30)
+    files = {"photo": png(photo), "mask": png(mask)}
+    asked: list[dict[str, str]] = [{}, {"guide": "photo"}, {"seed": "1"}, {"guide": "photo", "seed": "1"}]
+    for form, expected in zip(asked, model.candidates(photo, mask, 4), strict=True):
+        np.testing.assert_array_equal(pixels(client.post("/api/inpaint", data=form, files=files)), expected)
+
+
+def test_as_much_texture_as_asked_is_laid_over_the_networks_colours(
+    client: TestClient, model: EdgeConnect, photo: np.ndarray
+) -> None:
+    mask = hole(photo.shape, 20, 30)
+    files = {"photo": png(photo), "mask": png(mask)}
+    for share in ("0", "0.25", "1.0"):
+        answer = client.post("/api/inpaint", data={"texture": share, "seed": "3"}, files=files)
+        expected = model.inpaint(photo, mask, texture=float(share), seed=3)
+        np.testing.assert_array_equal(pixels(answer), expected)
+
+
+def test_a_hole_too_large_for_texture_is_filled_by_the_networks_alone_and_that_is_said(
+    connect: Callable[..., TestClient], model: EdgeConnect, photo: np.ndarray
+) -> None:
+    client, files = connect(patch_pixels=1000), {"photo": png(photo)}
+    form = {"box": "30,20,40,30"}
+    answer = client.post("/api/inpaint", data=form, files=files)
+    expected = model.inpaint(photo, hole(photo.shape, 20, 30), texture=0)
+    np.testing.assert_array_equal(pixels(answer), expected)
+    notes = json.loads(answer.headers["edgeconnect-notes"])
+    assert any(note.startswith("filled by the networks alone: a hole of 40x30 px") for note in notes)
+    smooth = client.post("/api/inpaint", data=form | {"texture": "0"}, files=files)
+    assert smooth.content == answer.content and smooth.headers["edgeconnect-notes"] == "[]"
+    refused = client.post("/api/inpaint", data=form | {"guide": "photo"}, files=files)
+    assert refused.status_code == 422 and "paint a smaller hole" in refused.json()["error"]
 
 
 def test_edges_answers_with_the_completed_map(
@@ -204,6 +241,46 @@ def test_the_samples_and_weights_are_listed(client: TestClient) -> None:
         ("/api/edges", {"mask_polarity": "alpha"}, {"photo", "mask"}, 422, "alpha channel"),
         ("/api/inpaint", {"box": "1,1,9,9", "photo_id": "0"}, {"photo"}, 400, "got both"),
         ("/api/inpaint", {"box": "1,1,9,9"}, {"photo", "edges", "edges_from"}, 400, "got both"),
+        (
+            "/api/inpaint",
+            {"box": "1,1,9,9", "texture": "1.5"},
+            {"photo"},
+            400,
+            "number from 0 to 1, got '1.5'",
+        ),
+        ("/api/inpaint", {"box": "1,1,9,9", "texture": "nan"}, {"photo"}, 400, "texture: expected a number"),
+        ("/api/inpaint", {"box": "1,1,9,9", "texture": "much"}, {"photo"}, 400, "texture: expected a number"),
+        ("/api/inpaint", {"box": "1,1,9,9", "seed": "-1"}, {"photo"}, 400, "seed: expected a whole number"),
+        (
+            "/api/inpaint",
+            {"box": "1,1,9,9", "guide": "me"},
+            {"photo"},
+            400,
+            "one of networks, photo, got 'me'",
+        ),
+        (
+            "/api/inpaint",
+            {"box": "1,1,9,9", "guide": "photo", "texture": "1"},
+            {"photo"},
+            400,
+            "guide=networks",
+        ),
+        ("/api/inpaint", {"box": "1,1,9,9", "guide": "photo"}, {"photo", "edges"}, 400, "guide=networks"),
+        (
+            "/api/inpaint",
+            {"box": "1,1,9,9", "guide": "photo"},
+            {"photo", "edges_from"},
+            400,
+            "guide=networks",
+        ),
+        ("/api/inpaint", {"box": "0,0,128,96", "guide": "photo"}, {"photo"}, 422, "known patch"),
+        (
+            "/api/inpaint",
+            {"box": "1,1,9,9", "inpainter": "ns", "seed": "1"},
+            {"photo"},
+            400,
+            "seed: expected inp",
+        ),
         ("/api/photos", {}, {}, 400, "photo"),
     ],
 )
@@ -246,7 +323,7 @@ def test_the_openapi_file_names_exactly_the_fields_that_are_taken() -> None:
             described[path] = set(schema["properties"])
             for name, choices in (("mask_polarity", tasks.MASK_POLARITIES), ("part", tasks.PARTS),
                                   ("edges_polarity", tasks.EDGE_POLARITIES),
-                                  ("start", single.STARTS)):  # fmt: skip
+                                  ("start", single.STARTS), ("guide", verbs.GUIDES)):  # fmt: skip
                 if name in schema["properties"]:
                     assert tuple(schema["properties"][name]["enum"]) == choices
     seconds = SPEC["components"]["schemas"]["SingleForm"]["properties"]["seconds"]

@@ -23,16 +23,17 @@ import httpx2 as httpx
 from starlette.responses import Response
 
 from edgeconnect import EdgeConnect
-from edgeconnect.inpainters.single_image import InGAN
+from edgeconnect.inpainters import texture
+from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.web import lines
 from edgeconnect.web.worker import Computer, OutOfTimeError, Worker
+from tests.small import endless_patch_fill
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 BOX = {"box": "30,20,40,30"}
-QUICK = BOX | {"seconds": "0"}  # patch matching alone
-LONG = {"box": "60,60,120,120", "seconds": "600"}  # of `large`: minutes
+LONG = {"box": "60,60,120,120", "seconds": "100"}  # of `large`, where it is `endless`
 LINES = {"Accept": "application/x-ndjson"}
 
 Connect = Callable[..., "TestClient"]
@@ -40,8 +41,14 @@ Connect = Callable[..., "TestClient"]
 
 @pytest.fixture
 def large(rng: np.random.Generator) -> np.ndarray:
-    """A photo (240,240,3) of noise, in which patch matching takes long."""
+    """A photo (240,240,3) of noise."""
     return rng.integers(0, 256, (240, 240, 3), np.uint8)
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holes as large as LONG's are matched without end."""
+    monkeypatch.setattr(texture, "patch_fill", endless_patch_fill)
 
 
 def png(array: np.ndarray) -> bytes:
@@ -63,15 +70,28 @@ def hole(photo: np.ndarray) -> np.ndarray:
 
 
 def test_a_plain_program_gets_the_picture_that_the_package_makes(connect: Connect, photo: np.ndarray) -> None:
-    answer = connect().post("/api/single", data=QUICK, files={"photo": png(photo)})
-    assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
-    np.testing.assert_array_equal(pixels(answer.content), InGAN(0)(photo, hole(photo)))
+    for seed in (0, 7):
+        form = BOX | ({"seed": str(seed)} if seed else {})
+        answer = connect().post("/api/single", data=form, files={"photo": png(photo)})
+        assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
+        expected = SingleImage(seed=seed, device="cpu")(photo, hole(photo))
+        np.testing.assert_array_equal(pixels(answer.content), expected)
+
+
+def test_a_budget_that_is_over_at_once_gives_a_picture_too(connect: Connect, large: np.ndarray) -> None:
+    form = LONG | {"seconds": "0"}
+    answer = connect().post("/api/single", data=form, files={"photo": png(large)})
+    mask = np.zeros(large.shape[:2], bool)
+    mask[60:180, 60:180] = True
+    expected = SingleImage(budget_seconds=0, device="cpu")(large, mask)
+    np.testing.assert_array_equal(pixels(answer.content), expected)
+    assert (expected != SingleImage(device="cpu")(large, mask)).any() and (expected != large)[mask].any()
 
 
 def test_lines_show_the_hole_on_the_way_and_end_with_the_same_picture(
     connect: Connect, photo: np.ndarray
 ) -> None:
-    answer = connect().post("/api/single", data=QUICK, files={"photo": png(photo)}, headers=LINES)
+    answer = connect().post("/api/single", data=BOX, files={"photo": png(photo)}, headers=LINES)
     assert answer.headers["content-type"] == "application/x-ndjson"
     *previews, last = map(json.loads, answer.text.splitlines())
     assert previews and all(event["stage"] == "patches" for event in previews)
@@ -79,7 +99,8 @@ def test_lines_show_the_hole_on_the_way_and_end_with_the_same_picture(
     seen = pixels(base64.b64decode(previews[0]["picture"]))
     assert seen.shape == (30, 40, 3) and (seen != photo[20:50, 30:70]).any()
     assert last["stage"] == "done" and last["box"] == [0, 0, 128, 96] and last["notes"] == []
-    np.testing.assert_array_equal(pixels(base64.b64decode(last["picture"])), InGAN(0)(photo, hole(photo)))
+    expected = SingleImage(device="cpu")(photo, hole(photo))
+    np.testing.assert_array_equal(pixels(base64.b64decode(last["picture"])), expected)
 
 
 def test_drawn_edges_can_give_the_structure_and_the_photo_the_texture(
@@ -87,11 +108,10 @@ def test_drawn_edges_can_give_the_structure_and_the_photo_the_texture(
 ) -> None:
     mask, drawn = hole(photo), np.zeros(photo.shape[:2], bool)
     drawn[30, 32:60] = True
-    form = QUICK | {"start": "edgeconnect", "edges_polarity": "white"}
+    form = BOX | {"start": "edgeconnect", "edges_polarity": "white"}
     files = {"photo": png(photo), "edges": png(drawn.astype(np.uint8) * np.uint8(255))}
     answer = connect().post("/api/single", data=form, files=files)
-    start = InGAN(0, start=lambda part, hole: model.inpaint(part, hole, drawn))  # the window is all the photo
-    np.testing.assert_array_equal(pixels(answer.content), start(photo, mask))
+    np.testing.assert_array_equal(pixels(answer.content), model.inpaint(photo, mask, drawn))
 
 
 def test_the_hole_alone_may_come_back_and_be_put_in_place_later(
@@ -112,7 +132,8 @@ def test_the_hole_alone_may_come_back_and_be_put_in_place_later(
 @pytest.mark.parametrize(
     ("change", "status", "sentence"),
     [
-        ({"seconds": "601"}, 400, "seconds: expected at most 600"),
+        ({"seconds": "121"}, 400, "seconds: expected at most 120"),
+        ({"seed": "x"}, 400, "seed: expected a whole number, got 'x'"),
         ({"seconds": "-1"}, 400, "seconds: expected a whole number"),
         ({"seconds": "1e9"}, 400, "seconds: expected a whole number"),
         ({"start": "/etc/passwd"}, 400, "start: expected one of patches, edgeconnect"),
@@ -126,7 +147,7 @@ def test_the_hole_alone_may_come_back_and_be_put_in_place_later(
 def test_mistakes_are_answered_before_the_first_line(
     connect: Connect, photo: np.ndarray, change: dict[str, Any], status: int, sentence: str
 ) -> None:
-    form = QUICK | {"photo": png(photo)} | change
+    form = BOX | {"photo": png(photo)} | change
     data = {name: value for name, value in form.items() if isinstance(value, str)}
     files = {name: value for name, value in form.items() if isinstance(value, bytes)}
     for headers in ({}, LINES):
@@ -136,15 +157,16 @@ def test_mistakes_are_answered_before_the_first_line(
 
 
 def test_a_hole_that_would_take_too_much_memory_is_refused(connect: Connect, photo: np.ndarray) -> None:
-    client = connect(single_pixels=128 * 96 - 1)
-    answer = client.post("/api/single", data=QUICK, files={"photo": png(photo)})
+    client = connect(patch_pixels=128 * 96 - 1)
+    answer = client.post("/api/single", data=BOX, files={"photo": png(photo)})
     assert answer.status_code == 422 and "a hole of 40x30 px" in answer.json()["error"]
     small = np.ascontiguousarray(photo[:, :-1])
-    assert client.post("/api/single", data=QUICK, files={"photo": png(small)}).status_code == 200
+    assert client.post("/api/single", data=BOX, files={"photo": png(small)}).status_code == 200
 
 
+@pytest.mark.usefixtures("endless")
 def test_when_time_is_over_the_picture_so_far_is_the_answer(connect: Connect, large: np.ndarray) -> None:
-    client, form = connect(seconds=1.5), LONG | {"seconds": "0"}
+    client, form = connect(seconds=3), LONG | {"seconds": "0"}
     answer = client.post("/api/single", data=form, files={"photo": png(large)})
     assert "time was over" in answer.headers["edgeconnect-notes"]
     changed = (pixels(answer.content) != large).any(2)
@@ -155,7 +177,7 @@ def test_when_time_is_over_the_picture_so_far_is_the_answer(connect: Connect, la
 
 @contextmanager
 def filling(base: str, large: np.ndarray) -> Iterator[Iterator[str]]:
-    """A fill that takes minutes; the lines after its first one."""
+    """A fill without end; the lines after its first one."""
     form = {"data": LONG, "files": {"photo": png(large)}, "headers": LINES}
     with httpx.stream("POST", f"{base}/api/single", timeout=30, **form) as answer:
         assert answer.status_code == 200
@@ -164,11 +186,12 @@ def filling(base: str, large: np.ndarray) -> Iterator[Iterator[str]]:
         yield events
 
 
+@pytest.mark.usefixtures("endless")
 def test_whoever_closes_the_connection_frees_the_computer_at_once(
     serve: Callable[..., int], photo: np.ndarray, large: np.ndarray
 ) -> None:
     base = f"http://127.0.0.1:{serve(single_places=1)}"
-    short = {"data": QUICK, "files": {"photo": png(photo)}, "timeout": 30}
+    short = {"data": BOX, "files": {"photo": png(photo)}, "timeout": 30}
     with filling(base, large):
         busy = httpx.post(f"{base}/api/single", **short)
         assert busy.status_code == 503 and "busy" in busy.json()["error"] and busy.headers["retry-after"]
@@ -178,6 +201,21 @@ def test_whoever_closes_the_connection_frees_the_computer_at_once(
     assert answer.status_code == 200 and time.monotonic() - left < 5
 
 
+@pytest.mark.usefixtures("endless")
+@pytest.mark.parametrize("guide", ["networks", "photo"])
+def test_nor_does_a_texture_go_on_that_nobody_waits_for(
+    serve: Callable[..., int], photo: np.ndarray, large: np.ndarray, guide: str
+) -> None:
+    base, files = f"http://127.0.0.1:{serve(places=1)}", {"photo": png(large)}
+    with pytest.raises(httpx.TimeoutException):
+        httpx.post(f"{base}/api/inpaint", data={"box": LONG["box"], "guide": guide}, files=files, timeout=2)
+    left = time.monotonic()
+    while (answer := httpx.get(f"{base}/api/photos/none", timeout=30)).status_code == 503:
+        time.sleep(0.05)
+    assert answer.status_code == 404 and time.monotonic() - left < 5
+
+
+@pytest.mark.usefixtures("endless")
 def test_quick_requests_are_answered_during_a_long_fill(
     serve: Callable[..., int], model: EdgeConnect, photo: np.ndarray, large: np.ndarray
 ) -> None:
@@ -185,9 +223,10 @@ def test_quick_requests_are_answered_during_a_long_fill(
     with filling(base, large) as events:
         answer = httpx.post(f"{base}/api/inpaint", data=BOX, files={"photo": png(photo)}, timeout=30)
         np.testing.assert_array_equal(pixels(answer.content), model.inpaint(photo, hole(photo)))
-        assert json.loads(next(events))["stage"] in ("patches", "refinement")  # it goes on
+        assert json.loads(next(events))["stage"] == "patches"  # it goes on
 
 
+@pytest.mark.usefixtures("endless")
 def test_a_long_fill_ends_when_the_server_does(serve: Any, large: np.ndarray) -> None:
     with filling(f"http://127.0.0.1:{serve()}", large) as events:
         serve.interrupt()

@@ -2,18 +2,18 @@
 // ends the one before.
 
 import * as api from "./api.js";
-import { DRAWN, Doc, ERASED, KEEP } from "./doc.js";
+import { DRAWN, Doc, ERASED, KEEP, NETWORKS } from "./doc.js";
 import { decode, decodeGray, download, encodeGray } from "./pictures.js";
 import { cut, paste } from "./raster.js";
 
-const STAGES = { patches: "matching patches", refinement: "refining" };
+const MORE = 3; // fills at a time
 
 export class Actions {
-  // `app`: {doc, weights, alone, seconds, fromEdges, say(text, kind), show(), filled(), changed(), setDoc(doc)}
+  // `app`: {doc, weights, inpainter, alone, texture, say(text, kind), show(), filled(), changed(), setDoc(doc)}
   constructor(app) {
     this.app = app;
     this.running = null;
-    this.preview = null; // of a fill that takes long: {key, label, of, stage, seconds, began, box, blob, bitmap}
+    this.preview = null; // of a fill that takes long: {key, label, stage, seconds, began, box, blob, bitmap}
   }
 
   // Run `work(options)` with a status line; tells whether it came to its end. `patient` lets what is running
@@ -122,29 +122,66 @@ export class Actions {
 
   fill() {
     if (this.app.alone) return this.#fillAlone();
-    return this.run("Filling", (options) => this.#fillNow(options).then(() => undefined));
+    return this.run("Filling", async (options) => {
+      const { notes } = await this.#fillNow(options);
+      return notes.length ? ["Filling: done.", ...notes].join(" ") : undefined;
+    });
   }
 
-  async #fillNow(options) {
+  // Further fills of the same hole, one after another, to choose from.
+  more() {
+    const label = "More fills";
+    return this.run(label, async (options) => {
+      this.#needsHole();
+      const { app } = this, { doc } = app, key = doc.resultKey(app, 0);
+      const last = doc.fills(app).at(-1)?.[0] ?? 0;
+      for (let number = 1; number <= MORE; number++) {
+        app.say(`${label}: ${number} of ${MORE} …`, "busy");
+        await this.#fillNow(options, last + number);
+        if (app.doc !== doc || doc.resultKey(app, 0) !== key) return `${label}: ended, as something else is to be filled now.`;
+        app.show();
+      }
+      return `${label}: choose one below the picture.`;
+    });
+  }
+
+  // Make another one of the fills the result.
+  choose(choice) {
+    const { app } = this, { doc } = app;
+    if (!doc.results.has(doc.resultKey(app, choice)) || choice === doc.choice) return;
+    doc.choose(choice);
+    if (!this.running) app.say(`Fill ${choice + 1} is the result now.`, "done");
+    app.saved();
+    app.show();
+  }
+
+  // What to ask for: the first fill follows the edges; of others every second one is the photo's texture alone,
+  // without any structure given. Each pair has another seed, and the smooth fill has no second one.
+  async #fieldsOf(choice, options) {
+    const { inpainter, alone, texture } = this.app;
+    if (alone) return { ...(await this.#maskFields()), guide: "photo", seed: choice };
+    if (inpainter !== NETWORKS) return { ...(await this.#maskFields()), inpainter };
+    if (choice % 2) return { ...(await this.#maskFields()), guide: "photo", seed: (choice - 1) / 2 };
+    return { ...(await this.#fillFields(options)), texture: choice ? texture || 1 : texture, seed: choice / 2 };
+  }
+
+  async #fillNow(options, choice = this.app.doc?.choice) {
     this.#needsHole();
-    const { doc } = this.app, key = doc.resultKey(this.app);
-    const { inpainter } = this.app;
-    const fields = inpainter === "edgeconnect" ? await this.#fillFields(options) : { ...(await this.#maskFields()), inpainter };
-    const { blob, box } = await api.ofPhoto("/api/inpaint", doc, { ...fields, part: "hole" }, options);
-    return doc.setResult(key, { box, blob, bitmap: await decode(blob) });
+    const { doc } = this.app, key = doc.resultKey(this.app, choice), fields = await this.#fieldsOf(choice, options);
+    const { blob, box, notes } = await api.ofPhoto("/api/inpaint", doc, { ...fields, part: "hole" }, options);
+    const news = notes.filter((note) => !note.startsWith("photo:")); // that was said when it was opened
+    return doc.setResult(key, { box, blob, bitmap: await decode(blob), notes: news });
   }
 
-  // From the photo's own patches: takes as long as was chosen, and shows what there is meanwhile.
+  // From the photo's own patches, shown meanwhile.
   #fillAlone() {
     const label = "Filling from this photo";
     return this.run(label, async (options) => {
       this.#needsHole();
-      const { doc, seconds, fromEdges } = this.app;
-      const preview = (this.preview = { key: doc.resultKey(this.app), label, of: seconds });
+      const { doc } = this.app, preview = (this.preview = { key: doc.resultKey(this.app), label });
       try {
-        const fields = await (fromEdges ? this.#fillFields(options) : this.#holeFields());
-        const start = fromEdges ? "edgeconnect" : "patches";
-        const last = await api.watched("/api/single", doc, { ...fields, start, seconds, part: "hole" }, (event) => this.#watch(preview, event), options);
+        const fields = { ...(await this.#maskFields()), seed: doc.choice, part: "hole" };
+        const last = await api.watched("/api/single", doc, fields, (event) => this.#watch(preview, event), options);
         doc.setResult(preview.key, { box: last.box, blob: last.blob, bitmap: await decode(last.blob) });
         return [`${label}: done.`, ...last.notes].join(" ");
       } finally {
@@ -157,7 +194,7 @@ export class Actions {
     const bitmap = event.blob && (await decode(event.blob));
     if (this.preview !== preview) return;
     if (bitmap) preview.bitmap?.close();
-    if (event.stage !== preview.stage) this.app.say(`${preview.label}: ${STAGES[event.stage]} …`, "busy");
+    if (!preview.stage) this.app.say(`${preview.label}: matching patches …`, "busy");
     Object.assign(preview, event, bitmap && { bitmap }, { began: performance.now() - 1000 * event.seconds });
     this.app.show();
   }
@@ -168,7 +205,7 @@ export class Actions {
     if (!preview?.bitmap) return;
     app.doc.setResult(preview.key, { box: preview.box, blob: preview.blob, bitmap: preview.bitmap });
     this.cancel();
-    app.say(`${preview.label}: taken as it was after ${Math.round(preview.seconds)} s.`, "done");
+    app.say(`${preview.label}: taken as it was after ${preview.seconds.toFixed(1)} s.`, "done");
     app.filled();
   }
 

@@ -1,26 +1,20 @@
-// The single-image mode's switches, and how far a fill has come.
+// The single-image mode's switch, and how far a fill has come.
 
 const element = (id) => document.getElementById(id);
 
 export function wireAlone(app, actions) {
-  const set = (id, event, change) => element(id).addEventListener(event, ({ target }) => {
-    change(target);
+  element("alone").addEventListener("change", ({ target }) => {
+    app.set({ alone: target.checked });
     app.saved();
     app.show();
   });
-  set("alone", "change", ({ checked }) => { app.alone = checked; });
-  set("from-edges", "change", ({ checked }) => { app.fromEdges = checked; });
-  set("seconds", "change", ({ value }) => { app.seconds = Number(value); });
   element("take").addEventListener("click", () => actions.takePreview());
   setInterval(() => actions.preview && showProgress(actions.preview), 500);
 }
 
 export function showAlone(app, actions) {
   const { preview } = actions;
-  document.body.dataset.alone = app.alone;
   element("alone").checked = app.alone;
-  element("from-edges").checked = app.fromEdges;
-  element("seconds").value = app.seconds;
   element("watching").hidden = !preview;
   for (const id of ["save-result", "save-mask", "save-edges"]) element(id).disabled = Boolean(preview);
   element("take").disabled = !preview?.bitmap;
@@ -28,9 +22,6 @@ export function showAlone(app, actions) {
 }
 
 // By this machine's clock: the server may say nothing for a while.
-function showProgress({ stage, of, began }) {
-  const seconds = stage ? (performance.now() - began) / 1000 : 0;
-  element("progress").max = of;
-  element("progress").value = seconds;
-  element("so-far").textContent = `${Math.round(seconds)} of ${of} s`;
+function showProgress({ stage, began }) {
+  element("so-far").textContent = `${stage ? Math.round((performance.now() - began) / 1000) : 0} s`;
 }

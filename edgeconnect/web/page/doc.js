@@ -4,12 +4,14 @@ import { canvasOf } from "./pictures.js";
 import { EMPTY, bounds, clip, cut, paste, union } from "./raster.js";
 
 export const KEEP = 0, ERASED = 1, DRAWN = 2; // values of `edits`
+export const NETWORKS = "edgeconnect"; // the inpainter that has edges, texture and several fills
 
 const TINT = [230, 0, 120, 120]; // of the hole on the photo
 const PAPER = [255, 255, 255], HOLE_PAPER = [226, 236, 255]; // of the edge map
 const KNOWN = [0, 0, 0], COMPLETED = [0, 50, 255], OWN = [205, 0, 100];
 const HISTORY_BYTES = 128e6;
-const KEPT = 12; // results and edge maps that undo can go back to
+const MOST_CHOICES = 100;
+const KEPT = 24; // results and edge maps that undo can go back to
 
 export class Doc {
   constructor(photoBlob, name, photo) {
@@ -25,8 +27,9 @@ export class Doc {
     this.done = [];
     this.undone = [];
     this.state = this.maskState = this.lastState = 0;
+    this.choice = 0; // which of several fills is the result; 0 is the first
     this.lines = new Map(); // by mask state and weights: {box, values, canvas, context}
-    this.results = new Map(); // by state and weights: {box, blob, bitmap}
+    this.results = new Map(); // by what made them, see resultKey: {box, blob, bitmap, notes}
     this.holeCache = { state: -1, rect: EMPTY };
   }
 
@@ -42,15 +45,29 @@ export class Doc {
     return this.holeCache.rect;
   }
 
-  // Under which its edge map and its result are found; of app: {weights, alone, fromEdges, inpainter}.
+  // Under which its edge map and its result are found; of app: {weights, alone, inpainter, texture}.
   linesKey({ weights }) {
     return `${this.maskState} ${weights}`;
   }
 
-  resultKey({ weights, alone, fromEdges, inpainter }) {
-    if (!alone && inpainter !== "edgeconnect") return `${this.maskState} by ${inpainter}`;
-    if (alone && !fromEdges) return `${this.maskState} alone`;
-    return `${this.state} ${weights}${alone ? " alone" : ""}`;
+  resultKey({ weights, alone, inpainter, texture }, choice = this.choice) {
+    if (alone) return `${this.maskState} alone, ${choice}`;
+    if (inpainter !== NETWORKS) return `${this.maskState} by ${inpainter}`;
+    return `${this.state} ${weights} ${texture}, ${choice}`;
+  }
+
+  // The fills of this hole that there are: [[choice, result], ...].
+  fills(app) {
+    const all = Array.from({ length: MOST_CHOICES }, (_, choice) => [choice, this.results.get(this.resultKey(app, choice))]);
+    return all.filter(([, result]) => result);
+  }
+
+  // Take another fill, as a step that can be undone.
+  choose(choice) {
+    const { state, maskState } = this, nothing = new Uint8Array();
+    const [beforeState, afterState] = [this.choice, choice].map((each) => ({ state, maskState, choice: each }));
+    this.choice = choice;
+    this.record({ layer: "choice", rect: EMPTY, before: nothing, after: nothing, beforeState, afterState });
   }
 
   hasEdits() {
@@ -77,8 +94,8 @@ export class Doc {
     const step = from.pop();
     if (!step) return;
     to.push(step);
-    paste(this[step.layer], this.width, step.rect, step[which]);
-    ({ state: this.state, maskState: this.maskState } = step[`${which}State`]);
+    if (step.rect.h) paste(this[step.layer], this.width, step.rect, step[which]);
+    ({ state: this.state, maskState: this.maskState, choice: this.choice = 0 } = step[`${which}State`]);
     this.repaint(step.layer, step.rect);
   }
 
@@ -92,12 +109,12 @@ export class Doc {
 
   // What undo and redo need after a reload: the newest steps up to a number of bytes.
   history(mostBytes) {
-    const { state, maskState, lastState } = this;
+    const { state, maskState, lastState, choice } = this;
     const [done, undone] = [this.done, this.undone].map((steps) => {
       let bytes = 0;
       return steps.slice(1 + steps.findLastIndex((step) => (bytes += 2 * step.before.length) > mostBytes));
     });
-    return { state, maskState, lastState, done, undone };
+    return { state, maskState, lastState, choice, done, undone };
   }
 
   repaint(layer, rect) {
@@ -170,10 +187,11 @@ export class Stroke {
     const { doc, layer, rect } = this;
     const before = cut(this.old, doc.width, rect), after = cut(doc[layer], doc.width, rect);
     if (before.every((value, i) => value === after[i])) return false;
-    const beforeState = { state: doc.state, maskState: doc.maskState };
+    const beforeState = { state: doc.state, maskState: doc.maskState, choice: doc.choice };
+    doc.choice = 0;
     doc.state = ++doc.lastState;
     if (layer === "mask") doc.maskState = doc.state;
-    const afterState = { state: doc.state, maskState: doc.maskState };
+    const afterState = { state: doc.state, maskState: doc.maskState, choice: 0 };
     doc.record({ layer, rect, before, after, beforeState, afterState });
     return true;
   }

@@ -3,7 +3,8 @@
 import { Actions } from "./actions.js";
 import { showAlone, wireAlone } from "./alone.js";
 import * as api from "./api.js";
-import { KEEP } from "./doc.js";
+import { KEEP, NETWORKS } from "./doc.js";
+import { hasMore, showFills, wireFills } from "./fills.js";
 import { SMALL_PX, painter } from "./panes.js";
 import { restore, saveSoon } from "./session.js";
 import { Hand, TOOLS } from "./tools.js";
@@ -15,8 +16,8 @@ const KEYS = {
 };
 
 const app = {
-  doc: null, tool: "brush", mode: "photo", editMode: "photo", weights: "", inpainter: "edgeconnect", small: null,
-  size: 36, live: true, hasFilled: false, alone: false, seconds: 120, fromEdges: false,
+  doc: null, tool: "brush", mode: "photo", editMode: "photo", weights: "", inpainter: NETWORKS, small: null,
+  size: 36, live: true, hasFilled: false, alone: false, texture: 1,
 
   say(text, kind) {
     element("status").textContent = text;
@@ -39,6 +40,12 @@ const app = {
 
   saved() {
     saveSoon(app);
+  },
+
+  // How to fill from now on: the first of the fills it gives.
+  set(how) {
+    Object.assign(app, how);
+    if (app.doc) app.doc.choice = 0;
   },
 
   setMode(mode) {
@@ -64,7 +71,8 @@ const app = {
   // After a step: fill again where that is wanted, or at least complete the edges that are looked at.
   changed(hasChanged, tool) {
     if (hasChanged) {
-      if (app.doc.hole().w && (tool === TOOLS.remove || (app.live && app.hasFilled && !app.alone))) app.fill(tool === TOOLS.remove);
+      const isWanted = tool === TOOLS.remove || (app.live && app.hasFilled && !actions.result());
+      if (app.doc?.hole().w && isWanted) app.fill(tool === TOOLS.remove);
       else if (app.mode === "edges") app.needLines();
     }
     app.saved();
@@ -75,9 +83,16 @@ const app = {
   async fill(isAsked) {
     const turns = isAsked && isNarrow();
     if (turns && app.alone && app.doc?.hole().w) app.setMode("result"); // there is something to watch
+    if (isAsked && app.doc?.choice) app.doc.choose(0);
     if (!(await actions.fill())) return;
     if (turns) app.setMode("result");
     app.filled();
+  },
+
+  async more() {
+    if (!actions.result() || !hasMore(app)) return;
+    if (isNarrow()) app.setMode("result");
+    await actions.more();
   },
 
   filled() {
@@ -100,6 +115,7 @@ const app = {
     const missing = doc?.results.size ? "Photo: the result is out of date, fill again" : "Photo, not filled yet";
     element("result").setAttribute("aria-label", actions.preview ? "The fill so far" : actions.result() ? "Result" : missing);
     showAlone(app, actions);
+    showFills(app, actions);
     app.view.draw();
   },
 };
@@ -143,7 +159,7 @@ function resize(factor) {
 
 const SHORTCUTS = {
   enter: () => app.fill(true), escape: () => (hand.stroke ? hand.cancel() : actions.cancel()), z: toHole,
-  a: () => element("alone").click(), t: () => actions.takePreview(),
+  m: () => app.more(), a: () => element("alone").click(), t: () => actions.takePreview(),
   1: () => app.setMode("photo"), 2: () => app.setMode("edges"), 3: () => app.setMode("result"),
   "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: fit, "[": () => resize(0.8), "]": () => resize(1.25),
 };
@@ -214,9 +230,10 @@ function wire() {
   element("compare").addEventListener("input", () => app.view.draw());
   element("live").addEventListener("change", (event) => { app.live = event.target.checked; app.saved(); });
   element("sample").addEventListener("change", (event) => event.target.value && actions.openSample(event.target.value));
-  element("weights").addEventListener("change", (event) => { app.weights = event.target.value; app.changed(true, {}); });
-  element("inpainter").addEventListener("change", (event) => { app.inpainter = event.target.value; app.changed(true, {}); });
+  element("weights").addEventListener("change", (event) => { app.set({ weights: event.target.value }); app.changed(true, {}); });
+  element("inpainter").addEventListener("change", (event) => { app.set({ inpainter: event.target.value }); app.changed(true, {}); });
   wireAlone(app, actions);
+  wireFills(app, actions);
   document.addEventListener("keydown", key);
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(event.target) || event.target.tagName === "BUTTON") menu.open = false;
@@ -252,6 +269,7 @@ async function start() {
     await fillChoices();
     await restore(app);
     element("weights").value = app.weights;
+    element("inpainter").value = app.inpainter;
     element("live").checked = app.live;
   } catch (error) {
     app.say(error.message, "error");

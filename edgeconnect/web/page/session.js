@@ -24,7 +24,7 @@ async function save(app) {
       mask: cut(doc.mask, doc.width, hole), edits: cut(doc.edits, doc.width, hole),
       result: result && { box: result.box, blob: result.blob }, lines: lines && { box: lines.box, values: lines.values },
       weights: app.weights, mode: app.mode, tool: app.tool, live: app.live, hasFilled: app.hasFilled,
-      history: doc.history(HISTORY_BYTES), alone: app.alone, seconds: app.seconds, fromEdges: app.fromEdges,
+      history: doc.history(HISTORY_BYTES), alone: app.alone, texture: app.texture, inpainter: app.inpainter,
     });
   } catch (error) {
     app.say(`This browser does not keep the page's state over a reload (${error.name}).`, "error");
@@ -35,15 +35,17 @@ async function save(app) {
 export async function restore(app) {
   const state = await store.load().catch(() => undefined);
   if (!state) return;
-  if ([...document.querySelectorAll("#weights option")].some((option) => option.value === state.weights)) app.weights = state.weights;
+  for (const what of ["weights", "inpainter"]) {
+    if ([...document.querySelectorAll(`#${what} option`)].some((option) => option.value === state[what])) app[what] = state[what];
+  }
   const doc = new Doc(state.photoBlob, state.name, await decode(state.shownBlob));
   doc.shownBlob = state.shownBlob;
   Object.assign(doc, state.history);
   paste(doc.mask, doc.width, state.hole, state.mask);
   paste(doc.edits, doc.width, state.hole, state.edits);
   doc.repaint("mask", state.hole);
-  const { live, alone = false, seconds = app.seconds, fromEdges = false } = state;
-  Object.assign(app, { live, alone, seconds, fromEdges });
+  const { live, alone = false, texture = app.texture } = state;
+  Object.assign(app, { live, alone, texture });
   if (state.lines) doc.setLines(doc.linesKey(app), state.lines.box, state.lines.values);
   if (state.result) doc.setResult(doc.resultKey(app), { ...state.result, bitmap: await decode(state.result.blob) });
   await app.setDoc(doc);
