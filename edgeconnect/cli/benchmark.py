@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
-    parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds the distance in it")
+    parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds two distances in it")
     parser.add_argument(
         "--patches",
         action="store_true",

@@ -173,7 +173,9 @@ def benchmark(arguments: argparse.Namespace) -> Path:
 def _extra(arguments: argparse.Namespace) -> list[Measure]:
     """The measures that were asked for besides the standard ones."""
     device = arguments.device
-    found = [measures.vgg_l1(arguments.features, device)] if arguments.features else []
+    found = []
+    if arguments.features:
+        found = [make(arguments.features, device) for make in (measures.vgg_l1, measures.unit_distance)]
     named = [*(measures.PATCHES if arguments.patches else ()), arguments.measures]
     found += measures.by_names(",".join(dict.fromkeys(named)))
     return found + (

@@ -94,6 +94,19 @@ def vgg_l1(file: Path, device: str) -> Measure:
     return Measure(f"{VGG_L1}/{_digits(file)}", "VGG L1 in the hole", False, of)
 
 
+def unit_distance(file: Path, device: str) -> Measure:
+    """Squared distance of VGG-19's features of unit length in the hole (`perceptual.UnitDistance`)."""
+    from edgeconnect.device import choose_device
+    from edgeconnect.metrics.perceptual import UnitDistance
+
+    distance = UnitDistance(file, choose_device(device))
+
+    def of(truth: Rgb, result: Rgb, mask: Mask) -> float:
+        return float(distance(_tensor(truth), _tensor(result), _tensor(mask))[0])
+
+    return Measure(f"hole/vgg_unit/{_digits(file)}", "VGG unit distance in the hole", False, of)
+
+
 def lpips(trunk: Trunk, file: Path | None, device: str) -> Measure:
     """LPIPS 0.1 of the whole pictures."""
     from edgeconnect.device import choose_device

@@ -90,6 +90,34 @@ class VggDistance:
         return [found[tap] for tap in self.TAPS]
 
 
+class UnitDistance:
+    """Squared distance of VGG-19's features, each place's vector scaled to length 1, summed over `taps`.
+
+    LPIPS without its learned weights (Zhang et al., 2018, "cos"): unlike an L1 distance it does not reward
+    the mean of all that might be there. `file` is one that `vgg.load_features` understands; `taps` are those
+    of the paper's five that it offers. Raises InputError for any other.
+    """
+
+    def __init__(self, file: Path | str, device: torch.device | str = "cpu") -> None:
+        self._extractor = load_features(Path(file)).to(device).to(memory_format=torch.channels_last)
+        self.taps, self._device = self._extractor.perceptual_taps, device
+
+    @torch.inference_mode()
+    def __call__(self, a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; mask (N,1,H,W), 1 = hole."""
+        hole = None if mask is None else mask.to(self._device)
+        pairs = zip(self._features(a), self._features(b), strict=True)
+        return (
+            torch.stack([_mean((x - y).square().sum(1, keepdim=True), hole) for x, y in pairs]).sum(0).cpu()
+        )
+
+    def _features(self, batch: Tensor) -> list[Tensor]:
+        found = self._extractor(
+            batch.to(self._device).contiguous(memory_format=torch.channels_last), self.taps
+        )
+        return [F.normalize(found[tap], dim=1, eps=1e-8) for tap in self.taps]
+
+
 def perceptual_l1(
     features: Callable[[Tensor], Sequence[Tensor]], a: Tensor, b: Tensor, mask: Tensor | None = None
 ) -> Tensor:

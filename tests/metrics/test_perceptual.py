@@ -9,7 +9,8 @@ from small import write_vgg19
 from torchvision import models
 
 from edgeconnect.errors import InputError
-from edgeconnect.metrics.perceptual import Lpips, VggDistance, perceptual_l1
+from edgeconnect.metrics.perceptual import Lpips, UnitDistance, VggDistance, perceptual_l1
+from edgeconnect.models.vgg import load_features
 
 BUILDERS = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
 
@@ -116,3 +117,28 @@ def test_kept_features_are_of_the_photo_at_hand(pair, tmp_path):
     fresh = VggDistance(tmp_path / "vgg.pth")
     assert torch.equal(first, fresh(a, b)) and torch.equal(again, fresh(a, b.flip(-1)))
     assert torch.equal(other, fresh(b, a.flip(-1))) and fresh(a, a).tolist() == [0, 0]
+
+
+def test_the_unit_distance_is_lpips_without_its_weights(pair, tmp_path):
+    """By the `lpips` package's own normalisation."""
+    path = write_vgg19(tmp_path / "vgg.pth")
+    distance = UnitDistance(path)
+    extractor = load_features(path)
+    maps = [extractor(batch, distance.taps) for batch in pair]
+    expected = sum(
+        (lpips.normalize_tensor(maps[0][tap]) - lpips.normalize_tensor(maps[1][tap]))
+        .square()
+        .sum(1)
+        .mean((1, 2))
+        for tap in distance.taps
+    )
+    torch.testing.assert_close(distance(*pair), expected, rtol=1e-3, atol=1e-4)
+    assert distance(pair[0], pair[0]).max() == 0
+
+
+def test_the_unit_distance_counts_the_hole_alone(pair, tmp_path):
+    distance, (a, b) = UnitDistance(write_vgg19(tmp_path / "vgg.pth")), pair
+    mask = torch.zeros(2, 1, 64, 80)
+    mask[:, :, :16, :16] = 1
+    elsewhere = torch.cat((a[..., :56], b[..., 56:]), dim=3)
+    assert distance(a, elsewhere, mask).max() < 0.2 * distance(a, b, mask).min()
