@@ -19,6 +19,21 @@ def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
     et al., 2008) for the correction u: laplacian(u) = SCREENING * u in the hole, u = photo - copied outside,
     at most MAX_CORRECTION.
     """
+    if not hole.any():
+        return photo
+    around = _bounds(hole)
+    result = photo.clone()
+    result[around] = _blended(copied[around], photo[around], hole[around])
+    return result
+
+
+def _bounds(hole: Tensor) -> tuple[slice, slice]:
+    """The hole's bounding box and a pixel around it."""
+    y, x = hole.any(1).nonzero()[:, 0], hole.any(0).nonzero()[:, 0]
+    return slice(max(int(y[0]) - 1, 0), int(y[-1]) + 2), slice(max(int(x[0]) - 1, 0), int(x[-1]) + 2)
+
+
+def _blended(copied: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
     inside = hole[None, None].float()
     rim = F.max_pool2d(inside, 3, 1, 1) - inside
     difference = (photo - copied).permute(2, 0, 1)[None]

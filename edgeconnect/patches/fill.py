@@ -49,6 +49,7 @@ FINEST_ITERATIONS = 1
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 1.0
 SHARPNESS = 8.0  # of votes (Wexler: 1)
+FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 GUIDE_PX = 5  # of the box blur with which a guide is compared
 GUIDE_WEIGHT = 4.0  # of a squared difference to the guide, against one of colour
@@ -196,21 +197,21 @@ class _Level:
         """Search and vote in turns."""
         if not len(self.field.queries):
             return
+        is_searched = self.scale.number or not self._has_matches
         is_small = len(self.field.queries) * len(self.index.keys) <= MAX_COMPARISONS
-        is_finest = self._has_matches and iterations == FINEST_ITERATIONS
         field, index = self.field, self.index
         for iteration in range(iterations):
             if iteration and is_over():
                 return
             described = self._describe()
-            if is_small and not is_finest:
+            if is_searched and is_small:
                 field.matches, field.distances = index.nearest(described)
             else:
                 field.distances = index.distances(described, field.matches)
-                if not is_finest or not self._has_matches:
-                    field.matches, field.distances = index.search_around(
-                        described, field.matches, field.distances, self._generator
-                    )
+            if is_searched and not is_small:
+                field.matches, field.distances = index.search_around(
+                    described, field.matches, field.distances, self._generator
+                )
             field.propagate(index, described, COHERENCE, passes=2)
             self._paint(self._nearness * vote_weights(field.distances, SHARPNESS))
 
@@ -222,7 +223,7 @@ class _Level:
         """The picture with what the patches propose for the known pixels next to the hole, too."""
         near = F.max_pool2d(self.hole[None, None].float(), 3, 1, 1)[0, 0] > 0
         pixels = places(near)
-        weights = self._nearness * vote_weights(self.field.distances, SHARPNESS)
+        weights = self._nearness * vote_weights(self.field.distances, FINAL_SHARPNESS)
         copied = self.scale.picture.clone()
         copied[pixels] = self.field.vote(self.picture, weights, pixels, self._worth)
         return copied
