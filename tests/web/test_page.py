@@ -506,6 +506,25 @@ def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
     assert changed[50:70, 500:530].any() and not changed[mask()].any()  # nothing is left of the cancelled one
 
 
+def test_edits_of_the_hole_are_filled_again_from_the_photo_alone_and_those_of_lines_need_not_be(
+    page: Page,
+) -> None:
+    photo, hole = small_hole(page)
+    page.locator("#alone").check()
+    page.click("#fill")
+    says(page, "Filling from this photo: done")
+    tool(page, "straight")
+    says(page, "Completing edges: done")
+    drag(page, (502, 60), (527, 60))
+    playwright.expect(page.locator("#keep")).to_be_enabled()
+    says(page, "Completing edges: done")
+    tool(page, "box")
+    drag(page, (530, 50), (539, 69))
+    says(page, "Filling from this photo: done")
+    hole[50:70, 530:540] = True
+    np.testing.assert_array_equal(saved(page, "result"), SingleImage(device="cpu")(photo, hole))
+
+
 def small_hole(page: Page) -> tuple[np.ndarray, np.ndarray]:
     """Open the photo with a hole of 30x20 px: its pixels, and the hole as (400,600) bool."""
     photo, hole = open_photo(page), np.zeros((400, 600), bool)
