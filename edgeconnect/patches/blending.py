@@ -40,7 +40,8 @@ def _blended(copied: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
     largest = difference.abs().amax(1, keepdim=True).clamp(min=1e-6)
     given = difference * (MAX_CORRECTION / largest).clamp(max=1) * rim
     correction = _solve(given, inside)
-    return torch.where(hole[..., None], copied + correction[0].permute(1, 2, 0), photo)
+    blended = (copied + correction[0].permute(1, 2, 0)).clamp(0, 1)
+    return torch.where(hole[..., None], blended, photo)
 
 
 def _solve(given: Tensor, inside: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ SHALLOW_PX = 4  # a hole this deep can start from the continuation of its rim
 MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
 MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a second
-MAX_SOLVED_PX = 2**20  # of a window; finer scales only carry the matches up
+MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
 ITERATIONS = (8, 4, 2)  # at the coarsest scale, the next one and those below it: more make it hazy
 FINEST_ITERATIONS = 1
 START_NOISE = 0.1  # of 1, with a seed
@@ -93,7 +93,7 @@ def patch_fill(
         raise ValueError("expected at least one scale")
     if level.scale.factor > 1:
         return _carried_up(level, photo, hole, closed)
-    blended = level.blended()[: hole.shape[0], : hole.shape[1]].clamp(0, 1)
+    blended = level.blended()[: hole.shape[0], : hole.shape[1]]
     return torch.where(hole[..., None], blended, photo)
 
 
