@@ -44,15 +44,15 @@ MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
 MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a second
 MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
-ITERATIONS = (8, 4, 2)  # at the coarsest scale, the next one and those below it: more make it hazy
+ITERATIONS = (8, 2, 1)  # at the coarsest scale, the next one and those below it: more make it hazy
 FINEST_ITERATIONS = 1
 START_NOISE = 0.1  # of 1, with a seed
-COHERENCE = 2.0
-SHARPNESS = 8.0  # of votes (Wexler: 1)
+COHERENCE = 3.0
+SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 GUIDE_PX = 5  # of the box blur with which a guide is compared
-GUIDE_WEIGHT = 4.0  # of a squared difference to the guide, against one of colour
+GUIDE_WEIGHT = 0.3  # of a squared difference to the guide, against one of colour
 
 
 class NoPatchesError(InputError):
