@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from edgeconnect.device import Precision, choose_device, choose_dtype
 from edgeconnect.edges import detectors
 from edgeconnect.edges.canny import to_gray
-from edgeconnect.edges.continuation import LIKELY, continue_edges
+from edgeconnect.edges.continuation import LIKELY, SURE, continue_edges
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.texture import fill_holes
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
@@ -107,7 +107,7 @@ class EdgeConnect:
 
         photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole.
         lines: "learned" (drawn by G1), "continued" (the known ones, continued through the hole where that is
-        likely) or "both" (the higher of the two).
+        likely) or "both" (the higher of the learned and, of the continued, those that are sure).
         Returns (H,W) float32 in [0,1], exactly 0 or 1 outside the hole. Raises InputError for other shapes or
         types and where nothing is known.
         """
@@ -266,11 +266,17 @@ class EdgeConnect:
         return self.detect_edges(_gray(photo), ~mask).astype(np.float32)
 
     def _new_edges(self, photo: Picture, mask: Mask, kind: Lines, known: Picture) -> Picture:
-        """The lines of one window's hole (h,w): continued from the known ones, drawn by G1, or the union."""
+        """The lines of one window's hole (h,w): continued from the known ones, drawn by G1, or the union.
+
+        The continued lines of the union are the sure ones alone: the likely ones are wrong so often that a
+        fill along them is no nearer to the photo.
+        """
         if kind == "learned":
             return self._learned(photo, mask, known)
-        likely = (continue_edges(photo, known, mask) >= LIKELY).astype(np.float32)
-        return likely if kind == "continued" else np.maximum(self._learned(photo, mask, known), likely)
+        continued = continue_edges(photo, known, mask)
+        if kind == "continued":
+            return (continued >= LIKELY).astype(np.float32)
+        return np.maximum(self._learned(photo, mask, known), continued >= SURE)
 
     def _learned(self, photo: Picture, mask: Mask, known: Picture) -> Picture:
         """C_pred (h,w), cell by cell where the window is large."""

@@ -11,6 +11,7 @@ from skimage.feature import canny
 
 from edgeconnect import EdgeConnect
 from edgeconnect.edges.canny import to_gray
+from edgeconnect.edges.continuation import LIKELY, SURE
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.edgeconnect import blend
 from edgeconnect.models.checkpoint import Weights, build_network, save_weights
@@ -286,6 +287,23 @@ def test_lines_are_learned_continued_or_both() -> None:
     assert set(np.unique(continued)) == {0, 1} and 30 < continued[mask].sum() < 60
     np.testing.assert_array_equal(maps["both"], np.maximum(maps["learned"], continued))
     np.testing.assert_array_equal(model.complete_edges(photo, mask), maps["both"])
+
+
+def test_of_both_kinds_the_continued_lines_are_the_sure_ones(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = _hole(photo.shape)
+    levels = [LIKELY - 0.05, LIKELY + 0.05, SURE - 0.05, SURE + 0.05]
+    monkeypatch.setattr(
+        "edgeconnect.inpainters.edgeconnect.continue_edges",
+        lambda _photo, _edge, hole: hole * np.resize(np.repeat(np.float32(levels), 2), hole.shape),
+    )
+    network = build_network("edge_generator", width=4, blocks=1)
+    model = EdgeConnect(Weights({"edge_generator": network}), device="cpu")
+    maps = {kind: model.complete_edges(photo, mask, kind) for kind in ("learned", "continued", "both")}
+    shares = {kind: (lines[mask] == 1).mean() for kind, lines in maps.items()}
+    assert shares["learned"] == 0 and shares["continued"] == 0.75 and shares["both"] == 0.25
+    np.testing.assert_array_equal(maps["both"][maps["both"] < 1], maps["learned"][maps["both"] < 1])
 
 
 def test_continued_lines_need_no_edge_generator(photo: np.ndarray) -> None:

@@ -590,7 +590,7 @@ def test_more_fills_can_be_chosen_from_and_a_choice_undone(
     says(page, "Writing the result: done")
     page.click("#redo")
     page.keyboard.press("m")
-    playwright.expect(fills).to_have_count(7)
+    playwright.expect(fills).to_have_count(7, timeout=60_000)
     says(page, "choose one below the picture")
     fills.nth(6).click()
     np.testing.assert_array_equal(saved(page, "result"), expected[6])
