@@ -139,7 +139,7 @@ def _peer(value: str, device: str, *, make: str, argument: str = "") -> tuple[st
 
 WITH_VALUE: Mapping[str, Callable[[str, str], tuple[str, Callable[[], Inpainter]]]] = {
     "edgeconnect": _edgeconnect,
-    "edgeconnect-without-edges": partial(_edgeconnect, edges=False),
+    "edgeconnect-without-edges": partial(_edgeconnect, edges=False, texture=0.0),
     "edgeconnect-networks": partial(_edgeconnect, texture=0.0),
     "patches": _single_image,
     "pypatchmatch": partial(_peer, make="pypatchmatch"),

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# The numbers without a source were chosen on 40 training photos with boxes of 70 px, by eye first. By
-# `eval.benchmark --features` alone, more iterations, weaker votes and a heavier guide are better: they make haze.
+# The numbers without a source were chosen on 40 training photos with boxes of 70 px, by eye. By the distance
+# of `eval.benchmark --features` more iterations, weaker votes and a heavier guide are better; they are hazy.
 MIN_SIDE_PX = 24  # of the coarsest scale
 MIN_PATCHES = 64  # usable at the coarsest scale
 SHALLOW_PX = 4  # a hole this deep can start from the continuation of its rim
