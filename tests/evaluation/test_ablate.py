@@ -81,7 +81,7 @@ def test_the_change_is_from_the_first_condition(
     x = found[0]
     pair = [
         model.inpaint(x.photo, x.mask, texture=0),
-        model.inpaint(x.photo, x.mask, canny(to_gray(x.photo), 2.0)),
+        model.inpaint(x.photo, x.mask, canny(to_gray(x.photo), 2.0), texture=0),
     ]
     assert scores(report, COMPLETED, "change") == [0] * 4
     assert scores(report, TRUE, "change")[0] == pytest.approx(l1(*pair, x.mask))
