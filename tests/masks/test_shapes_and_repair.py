@@ -398,3 +398,13 @@ def test_the_check_names_every_trouble_and_fails(recipe, tmp_path, capsys, hole)
     assert "1 masks without a photo" in capsys.readouterr().out
     assert check([str(tmp_path / "nowhere")]) == 1
     assert check([str(photos.parent / "clean"), "--photos", str(photos.parent / "clean")]) == 1
+
+
+def test_other_kinds_are_drawn_in_the_classes_that_they_can_have(recipe, tmp_path, capsys):
+    main = recipe("draw").main
+    common = ["--out", str(tmp_path), "--width", "64", "--height", "48", "--count", "2"]
+    assert main([*common, "--kind", "square", "--ratios", "20-30"]) == 0
+    ratios = [(read_raw(path) > 0).mean() for path in tmp_path.glob("square_20-30_any_*.png")]
+    assert ratios == pytest.approx([0.25, 0.25], abs=0.02)
+    assert main([*common, "--kind", "half", "--ratios", "0-10"]) == 1
+    assert "classes that half can have" in capsys.readouterr().err
