@@ -46,6 +46,7 @@ CONTEXT_PER_DEPTH = 1.25  # and more for deeper holes
 MIN_WINDOW_PX = 256  # the training size: smaller windows would be unlike anything the networks saw
 CELL_PX = 512  # larger holes are filled cell by cell, each knowing the ones before
 RIM_PX = 32  # what a network without a start from outside repaints of a coarser result
+NARROW = 0.25  # of the full range: what spans less (12-bit scans, night, fog) is stretched for the networks
 MIN_SIDE_PX = 32  # smaller pictures are padded for the networks
 
 
@@ -208,9 +209,8 @@ class EdgeConnect:
             if not inner.any():
                 continue
             known = None if outside is None else outside[window.slices]
-            filled = self._fill(
-                _unit(result[window.slices]), missing[window.slices], hole_edges[window.slices], known
-            )
+            seen, low, span = _stretched(_unit(result[window.slices]), missing[window.slices])
+            filled = low + span * self._fill(seen, missing[window.slices], hole_edges[window.slices], known)
             pixels = _pixels(filled[hole.inside(window).slices], photo.dtype)
             result[hole.slices][inner] = pixels[inner]
             missing[hole.slices] = False
@@ -229,7 +229,8 @@ class EdgeConnect:
         lines = np.zeros(mask.shape, np.float32)
         for window, hole in self._windows(mask):
             outside = None if known is None else known[window.slices]
-            part = self._complete(_unit(photo[window.slices]), mask[window.slices], kind, outside)
+            seen, _, _ = _stretched(_unit(photo[window.slices]), mask[window.slices])
+            part = self._complete(seen, mask[window.slices], kind, outside)
             inner = mask[hole.slices]
             lines[hole.slices][inner] = part[hole.inside(window).slices][inner]
         return lines
@@ -382,6 +383,18 @@ def _resized(picture: Picture, shape: tuple[int, ...]) -> Picture:
 
 def _gray(photo: Picture) -> NDArray[np.float64]:
     return np.asarray(photo.astype(np.float64) @ np.array([0.2125, 0.7154, 0.0721]))
+
+
+def _stretched(photo: Picture, mask: Mask) -> tuple[Picture, float, float]:
+    """A window whose known pixels span less than NARROW, stretched to [0,1]: with its low end and its span.
+
+    The networks were trained on photos that use their range; a wide window stays as it is, with 0 and 1.
+    """
+    known = photo[~mask]
+    low, span = (float(known.min()), float(np.ptp(known))) if known.size else (0.0, 1.0)
+    if not 0 < span < NARROW:
+        return photo, 0.0, 1.0
+    return np.asarray(np.clip((photo - low) / span, 0, 1), np.float32), low, span
 
 
 def _unit(pixels: Image) -> Picture:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from skimage import data
 from skimage.feature import canny
 
 from edgeconnect import EdgeConnect
@@ -325,3 +326,16 @@ def test_what_is_flat_around_a_hole_stays_flat_to_the_level(
     mask = np.zeros(flat.shape[:2], bool)
     mask[20:100, 60 : 60 + width] = True
     np.testing.assert_array_equal(model.inpaint(np.where(mask[..., None], np.uint8(90), flat), mask), flat)
+
+
+@pytest.mark.parametrize("texture", [0, 1])
+def test_a_photo_of_a_narrow_range_is_filled_as_one_of_the_full_range(
+    model: EdgeConnect, texture: int
+) -> None:
+    """12 bits in a file of 16: the hole is no brighter than what is around it."""
+    photo = data.astronaut()[100:228, 180:340]
+    narrow = 1000 + photo.astype(np.uint16) * 8
+    mask = _hole(photo.shape)
+    wide, filled = (model.inpaint(p, mask, texture=texture)[mask].astype(float) for p in (photo, narrow))
+    assert filled.min() >= 900 and filled.max() <= 3140
+    assert np.abs((filled - 1000) / 8 - wide).mean() < (12 if texture else 2)  # other patches may be chosen
