@@ -338,4 +338,4 @@ def test_a_photo_of_a_narrow_range_is_filled_as_one_of_the_full_range(
     mask = _hole(photo.shape)
     wide, filled = (model.inpaint(p, mask, texture=texture)[mask].astype(float) for p in (photo, narrow))
     assert filled.min() >= 900 and filled.max() <= 3140
-    assert np.abs((filled - 1000) / 8 - wide).mean() < (12 if texture else 2)  # other patches may be chosen
+    assert np.abs((filled - 1000) / 8 - wide).mean() < (12 if texture else 4)  # other patches may be chosen
