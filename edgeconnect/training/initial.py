@@ -35,7 +35,7 @@ def initialise(
     """
     came_from: dict[str, Path] = {}
     for source in map(Path, config.init_from):
-        came_from |= dict.fromkeys(_copy(source, networks, say), source)
+        came_from |= dict.fromkeys(_copy(source, config, networks, say), source)
     missing = [name for name in _trained_before(config) if name not in came_from]
     if missing:
         names = " and a ".join(name.replace("_", " ") for name in missing)
@@ -50,10 +50,12 @@ def _trained_before(config: TrainConfig) -> tuple[str, ...]:
     return ("edge_generator",) if config.stage == "inpaint" and config.edges != "true" else ()
 
 
-def _copy(source: Path, networks: Mapping[str, nn.Module], say: Callable[[str], None]) -> list[str]:
+def _copy(
+    source: Path, config: TrainConfig, networks: Mapping[str, nn.Module], say: Callable[[str], None]
+) -> list[str]:
     """Copy what `source` holds of `networks`; the names of these."""
     loaded = weights.load(source)
-    if "edge_generator" in networks and weights.soften_edges(loaded):
+    if config.stage != "inpaint" and "edge_generator" in networks and weights.soften_edges(loaded):
         say(f"{source}: its edge generator's sharpened output made soft again, to be trained")
     trained = {**loaded.networks, **_discriminators(source, networks)}
     shared = [name for name in networks if name in trained]

@@ -22,11 +22,12 @@ def optimizer_step(
     terms: scalars by name. weights: what each counts. step: named in the NonFiniteLossError that a term which
     is nan or infinite raises before anything moves.
     """
-    for name, value in terms.items():
-        if not torch.isfinite(value):
-            raise NonFiniteLossError(f"loss term {name!r} is {value.item()} at step {step}")
     if not terms:
         return
+    values = torch.stack(list(terms.values()))
+    if not bool(torch.isfinite(values).all()):  # one wait for the device, not one a term
+        name, value = next((n, v) for n, v in terms.items() if not torch.isfinite(v))
+        raise NonFiniteLossError(f"loss term {name!r} is {value.item()} at step {step}")
     total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
     optimizer.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import torch
 
 from edgeconnect.composite import composite
+from edgeconnect.edges.continuation import SURE
 from edgeconnect.training import losses
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ class InpaintStage:
             return None, C_gt
         with torch.no_grad():
             C_pred = self.G1(I_gray, C_gt, M, batch.start)
+            if batch.start is not None:
+                C_pred = torch.maximum(C_pred, (batch.start >= SURE).to(C_pred))  # both kinds, as in use
         C_comp = composite(C_gt, C_pred, M)
         if self.mixed:
             C_comp[::2] = C_gt[::2]

@@ -127,7 +127,9 @@ class Trainer:
         self.step += 1
         for name, average in self.averages.items():
             average.update_parameters(self.stage.generators[name])
-        return {name: value.item() for name, value in {**g_terms, **d_terms}.items()}
+        terms = {**g_terms, **d_terms}
+        values = torch.stack([value.detach().float() for value in terms.values()]).tolist()
+        return dict(zip(terms, values, strict=True))
 
     @torch.no_grad()
     def averaged_prediction(self, batch: Batch) -> Prediction:
