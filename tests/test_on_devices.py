@@ -18,10 +18,16 @@ from edgeconnect.training.trainer import Trainer, build_networks
 def test_a_photo_is_filled_as_on_the_cpu(weights_file: Path, photo: np.ndarray, device: torch.device) -> None:
     hole = np.zeros(photo.shape[:2], bool)
     hole[30:60, 40:70] = True
-    expected = EdgeConnect.load(weights_file, device="cpu", precision="float32").inpaint(photo, hole)
-    found = EdgeConnect.load(weights_file, device=str(device), precision="float32").inpaint(photo, hole)
+    cpu, other = (
+        EdgeConnect.load(weights_file, device=where, precision="float32") for where in ("cpu", str(device))
+    )
+    expected, found = (model.inpaint(photo, hole, texture=0.0) for model in (cpu, other))
     np.testing.assert_array_equal(found[~hole], photo[~hole])
     assert np.abs(found.astype(int) - expected).max() <= 2
+    # two patches that fit equally well may be told apart by rounding: with texture, alike on the whole
+    expected, found = (model.inpaint(photo, hole) for model in (cpu, other))
+    np.testing.assert_array_equal(found[~hole], photo[~hole])
+    assert np.abs(found.astype(int) - expected)[hole].mean() <= 2
 
 
 def test_the_smooth_fill_is_as_on_the_cpu(device: torch.device) -> None:

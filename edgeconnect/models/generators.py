@@ -11,7 +11,7 @@ from torch import nn
 
 from edgeconnect.composite import composite
 from edgeconnect.edges.continuation import continue_edges
-from edgeconnect.models.layers import Generator
+from edgeconnect.models.layers import Generator, Upsampling
 from edgeconnect.models.smooth_fill import smooth_fill
 
 if TYPE_CHECKING:
@@ -91,13 +91,29 @@ class InpaintGenerator(nn.Module):
     "white": the paper's white paint; I_pred = (tanh + 1) / 2.
     "smooth": the smooth continuation of the hole's rim (`smooth_fill`) with the mask as a fifth channel;
     the network's output is added to that start before the tanh, so that it learns the difference only.
+
+    `upsampling`: "transposed" (the paper) or "resize", which cannot draw the grid of dots that transposed
+    convolutions leave in wide holes.
     """
 
-    def __init__(self, width: int = 64, blocks: int = 8, *, hole_start: HoleStart = "white") -> None:
+    def __init__(
+        self,
+        width: int = 64,
+        blocks: int = 8,
+        *,
+        hole_start: HoleStart = "white",
+        upsampling: Upsampling = "transposed",
+    ) -> None:
         super().__init__()
-        self.config = {"width": width, "blocks": blocks, "hole_start": str(hole_start)}
+        self.config = {
+            "width": width,
+            "blocks": blocks,
+            "hole_start": str(hole_start),
+            "upsampling": str(upsampling),
+        }
         self.hole_start = hole_start
-        self.net = Generator(4 if hole_start == "white" else 5, 3, width=width, blocks=blocks)
+        channels = 4 if hole_start == "white" else 5
+        self.net = Generator(channels, 3, width=width, blocks=blocks, upsampling=upsampling)
         if hole_start == "smooth":
             nn.init.zeros_(
                 cast("nn.Conv2d", self.net.decoder[-1]).weight

@@ -6,7 +6,7 @@ Nazeri et al., "EdgeConnect" (arXiv 1901.00212), section 3 and appendix A; the g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
+Upsampling = Literal["transposed", "resize"]
 INIT_STD = 0.02
 MULTIPLE = 4  # two stride-2 convolutions
 
@@ -51,6 +52,27 @@ class ReflectConv(nn.Conv2d):
         with torch.autocast(x.device.type, enabled=False):
             x = F.pad(x, self.border, mode="reflect")
         return F.conv2d(x, self.weight, self.bias, dilation=self.dilation)
+
+
+class ResizeConv(ReflectConv):
+    """Twice the size by repeating each pixel, then a 3x3 convolution.
+
+    Odena, Dumoulin & Olah, "Deconvolution and Checkerboard Artifacts" (Distill 2016): unlike a transposed
+    convolution it treats all pixels alike, so that it cannot draw a grid of dots.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+def resize_kernel(transposed: Tensor) -> Tensor:
+    """The ResizeConv kernel nearest to a transposed one of stride 2: (I,O,4,4) -> (O,I,3,3), least squares."""
+    phases = transposed.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])  # tap of 4 = sum of taps of 3
+    inverse = torch.linalg.pinv(phases)
+    return torch.einsum("yh,iohw,xw->oiyx", inverse, transposed, inverse)
 
 
 class OutputConv(ReflectConv):
@@ -96,6 +118,7 @@ class Generator(nn.Module):
 
     `width` channels after the first convolution (the paper: 64), four times as many in the `blocks` residual
     blocks (the paper: 8). With `spectral`, every convolution but the last is spectrally normalised.
+    `upsampling`: by transposed convolutions (the paper) or by ResizeConv.
     """
 
     def __init__(
@@ -107,6 +130,7 @@ class Generator(nn.Module):
         blocks: int,
         spectral: bool = False,
         residual_bias: bool = True,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         w1, w2, w4 = width, 2 * width, 4 * width
@@ -117,8 +141,8 @@ class Generator(nn.Module):
         )
         self.middle = nn.Sequential(*(ResidualBlock(w4, bias=residual_bias) for _ in range(blocks)))
         self.decoder = nn.Sequential(
-            *_layer(nn.ConvTranspose2d(w4, w2, 4, stride=2, padding=1)),
-            *_layer(nn.ConvTranspose2d(w2, w1, 4, stride=2, padding=1)),
+            *_layer(_upsampled(w4, w2, upsampling)),
+            *_layer(_upsampled(w2, w1, upsampling)),
             OutputConv(w1, out_channels, 7),
         )
         initialise(self)
@@ -210,6 +234,12 @@ def _is_spectral(conv: Convolution) -> bool:
 def _matrix(conv: Convolution, weight: Tensor) -> Tensor:
     """The matrix whose largest singular value is the spectral norm: output channels x the rest."""
     return (weight.transpose(0, 1) if isinstance(conv, nn.ConvTranspose2d) else weight).flatten(1)
+
+
+def _upsampled(in_channels: int, out_channels: int, upsampling: Upsampling) -> Convolution:
+    if upsampling == "resize":
+        return ResizeConv(in_channels, out_channels)
+    return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)
 
 
 def _layer(convolution: nn.Module) -> tuple[nn.Module, ...]:

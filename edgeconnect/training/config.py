@@ -120,6 +120,10 @@ class TrainConfig(BaseModel):
         "white",
         description="what inpainting starts from in the hole: white (paper) or smooth (its rim continued)",
     )
+    upsampling: Literal["transposed", "resize"] = Field(
+        "transposed",
+        description="the inpainting generator's: transposed convolutions (paper) or resize, without their dots",
+    )
     edge_start: Literal["none", "continued"] = Field(
         "none",
         description="what the edge generator is told of the hole: none (paper) or continued (the lines at "

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from edgeconnect.errors import InputError
 from edgeconnect.models import weights
 from edgeconnect.models.checkpoint import build_network, load_state
-from edgeconnect.models.layers import effective_weights, set_effective_weights
+from edgeconnect.models.layers import effective_weights, resize_kernel, set_effective_weights
 from edgeconnect.training.run_folder import Paths
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgeconnect.training.config import TrainConfig
 
 FIRST = "net.encoder.0.weight"
+UPSAMPLED = ("net.decoder.0.weight", "net.decoder.3.weight")
 
 
 def initialise(
@@ -67,6 +68,10 @@ def _copy(
         if found.get("edge_start") == "none" and {**found, "edge_start": "continued"} == asked:
             tensors[FIRST] = F.pad(tensors[FIRST], (0, 0, 0, 0, 0, 1))
             say(f"{source}: its {what} gets a channel for continued lines, whose weights begin at zero")
+        elif found.get("upsampling") == "transposed" and {**found, "upsampling": "resize"} == asked:
+            for layer in UPSAMPLED:
+                tensors[layer] = resize_kernel(tensors[layer])
+            say(f"{source}: its {what}'s transposed convolutions become the nearest ones that resize")
         elif found != asked:
             raise InputError(f"{source}: its {what} has {found}, but this run asks for {asked}")
         set_effective_weights(networks[name], tensors)

@@ -48,7 +48,7 @@ def _network_config(name: str, config: TrainConfig) -> dict[str, Any]:
         return {"width": config.disc_width}
     common = {"width": config.width, "blocks": config.blocks}
     if name == "inpaint_generator":
-        return {**common, "hole_start": config.hole_start}
+        return {**common, "hole_start": config.hole_start, "upsampling": config.upsampling}
     return {**common, "edge_start": config.edge_start}
 
 
@@ -87,7 +87,7 @@ class Trainer:
         self.config, self.device, self.step, self.ranks = config, device, 0, ranks or Ranks()
         self.dtype = choose_dtype(device, config.precision)
         # on the CPU it pays when compiled alone: PyTorch's own backward of the norms is slower in it
-        self.channels_last = device.type == "cuda" or config.compile
+        self.channels_last = config.compile
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         self.networks = {
             name: network.to(device).to(memory_format=layout) for name, network in networks.items()

@@ -93,7 +93,12 @@ def test_a_weights_file_says_what_it_holds(weights: Weights, tmp_path: Path) -> 
     with safe_open(tmp_path / "w.safetensors", framework="np") as file:
         metadata = file.metadata()
     networks = json.loads(metadata["networks"])
-    assert networks["inpaint_generator"] == {"width": 4, "blocks": 2, "hole_start": "smooth"}
+    assert networks["inpaint_generator"] == {
+        "width": 4,
+        "blocks": 2,
+        "hole_start": "smooth",
+        "upsampling": "transposed",
+    }
     assert networks["inpaint_discriminator"] == {"width": 6}
     assert metadata["sigma"] == "1.5"
     assert metadata["format"] == "edgeconnect-1"

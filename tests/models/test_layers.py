@@ -12,9 +12,11 @@ from edgeconnect.models.layers import (
     Generator,
     InstanceNorm,
     OutputConv,
+    ResizeConv,
     convolutions,
     effective_weights,
     initialise,
+    resize_kernel,
     set_effective_weights,
 )
 
@@ -167,3 +169,21 @@ def test_weights_of_another_size_or_name_are_refused() -> None:
         set_effective_weights(network, effective_weights(EdgeGenerator(8, 1)))
     with pytest.raises(ValueError, match=r"net\.middle\.1"):
         set_effective_weights(network, effective_weights(EdgeGenerator(4, 2)))
+
+
+def test_a_resizing_convolution_treats_all_pixels_alike() -> None:
+    out = ResizeConv(3, 2)(torch.ones(1, 3, 5, 6))
+    assert out.shape == (1, 2, 10, 12)
+    torch.testing.assert_close(out, out[..., :1, :1].expand_as(out), atol=1e-6, rtol=0)
+
+
+def test_the_kernel_nearest_to_a_transposed_one_is_exact_where_there_is_one() -> None:
+    kernel = torch.randn(4, 3, 3, 3)
+    taps = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+    transposed = torch.einsum("hy,oiyx,wx->iohw", taps, kernel, taps)
+    torch.testing.assert_close(resize_kernel(transposed), kernel, atol=1e-5, rtol=0)
+    x, conv = torch.randn(1, 3, 6, 7), ResizeConv(3, 4)
+    conv.load_state_dict({"weight": kernel, "bias": torch.zeros(4)})
+    expected = F.conv_transpose2d(x, transposed, stride=2, padding=1)
+    inner = (..., slice(2, -2), slice(2, -2))  # a transposed convolution has zeros around the picture
+    torch.testing.assert_close(conv(x)[inner], expected[inner], atol=1e-4, rtol=0)

@@ -121,3 +121,27 @@ def test_a_sharpened_edge_generator_is_made_soft_again(tmp_path: Path) -> None:
         after["net.decoder.6.weight"], before["net.decoder.6.weight"], atol=1e-6, rtol=1e-4
     )
     assert len(told) == 1 and "soft" in told[0]
+
+
+def test_a_frozen_edge_generator_stays_sharp_as_in_use(tmp_path: Path) -> None:
+    source = tmp_path / "sharp.safetensors"
+    loaded = Weights({"edge_generator": build_network("edge_generator", width=8, blocks=1)})
+    sharpen_edges(loaded, 0.6)
+    save_weights(source, loaded)
+    config, told = tiny_config(tmp_path, "inpaint", init_from=(str(source),), edges="predicted"), []
+    networks = build_networks(config)
+    initialise(config, networks, told.append)
+    sharp = effective_weights(loaded.networks["edge_generator"])["net.decoder.6.weight"]
+    found = effective_weights(networks["edge_generator"])["net.decoder.6.weight"]
+    torch.testing.assert_close(found, sharp)
+    assert not told
+
+
+def test_transposed_convolutions_become_resizing_ones_on_the_way(tmp_path: Path) -> None:
+    source = tmp_path / "transposed.safetensors"
+    saved(source, "inpaint_generator")
+    config, told = tiny_config(tmp_path, "inpaint", init_from=(str(source),), upsampling="resize"), []
+    networks = build_networks(config)
+    initialise(config, networks, told.append)
+    assert networks["inpaint_generator"].config["upsampling"] == "resize"
+    assert len(told) == 1 and "resize" in told[0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -184,3 +185,14 @@ def test_terms_without_weight_are_not_computed_at_all(networks) -> None:
     prediction = stage.predict(batch)
     assert stage.g_losses(batch, prediction).keys() == {"l1"}
     assert stage.d_losses(batch, prediction) == {}
+
+
+def test_sure_continued_lines_stand_beside_the_edge_generators_as_in_use(networks) -> None:
+    batch = made_up_batch()
+    start = torch.where(batch.mask > 0, 0.7, 0.0) * (torch.rand_like(batch.mask) > 0.5)
+    stage = inpaint_stage(networks, networks["G1"].requires_grad_(False))
+    alone = stage.predict(batch)
+    both = stage.predict(replace(batch, start=start))
+    sure = (start >= 0.5) & (batch.mask > 0)
+    assert sure.any() and torch.all(both.C_comp[sure] == 1)
+    torch.testing.assert_close(both.C_comp[~sure], alone.C_comp[~sure])
