@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edgeconnect.types import Image, Mask
 
-THIN_PX = 8  # half the width below which a stroke is thin
+RAMP_PX = 16  # from the rim, over which the networks' fill gives way to the patches
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
 
@@ -88,15 +88,12 @@ def window_of(group: Box, shape: tuple[int, ...]) -> Box:
 def _patch_share(hole: Mask, filled: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much of the patches is taken, the rest being the guide's: (H,W), 0 to 1.
 
-    All of them where the hole is wide, nothing in thin strokes, where the networks are surest and a
-    patch may bring a speck. Where the fill is flat all of it is taken: what is flat around a hole stays so.
+    More and more with the distance from the rim: near to it the networks are surest, and a patch may bring a
+    speck. Where the fill is flat all of it is taken: what is flat around a hole stays so.
     """
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * THIN_PX + 1,) * 2)
-    padded = np.pad(hole.astype(np.uint8), 2 * THIN_PX, mode="edge")
-    wide = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)[
-        2 * THIN_PX : -2 * THIN_PX, 2 * THIN_PX : -2 * THIN_PX
-    ]
-    share = cv2.GaussianBlur(wide.astype(np.float32), (0, 0), 2)
+    padded = np.pad(hole.astype(np.uint8), 1, mode="edge")
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    share = np.minimum(depth / RAMP_PX, 1)
     box = np.ones((FLAT_PX, FLAT_PX), np.uint8)
     spread = (cv2.dilate(filled, box) - cv2.erode(filled, box)).max(2)
     return np.asarray(np.where(spread < FLAT_SPREAD, 1, share), np.float32)

@@ -6,24 +6,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SCREENING = 0.01  # a correction at the rim fades within 1 / sqrt(SCREENING) = 10 px
-MAX_CORRECTION = 0.1  # of 1; a larger difference at the rim is an edge of the photo, not a seam
-STEPS = 40
+SCREENING = 0.01  # a correction fades within 1 / sqrt(SCREENING) = 10 px
+EDGE = 0.15  # of 1; a larger difference is an edge of the photo, not a seam
+STEPS = 80
 
 
-def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
-    """The copied picture in the hole, its colours moved so that they meet the photo's at the rim: (H,W,3).
+def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor) -> Tensor:
+    """The copied picture in the hole, its colours moved so that no copy ends in a seam: (H,W,3).
 
     copied: (H,W,3), also just outside the hole, where it says what the copy would have there. photo: (H,W,3).
-    hole: (H,W) bool. Solves the screened Poisson equation (Pérez et al., "Poisson Image Editing", 2003; Bhat
-    et al., 2008) for the correction u: laplacian(u) = SCREENING * u in the hole, u = photo - copied outside,
-    at most MAX_CORRECTION.
+    hole: (H,W) bool. gradients: (H,W,6), the differences to the pixel below and to the right, three each, at
+    the places that were copied from: what differs from the copy's own is the jump between two copies.
+    Solves the screened Poisson equation (Pérez et al., "Poisson Image Editing", 2003; Bhat et al., 2008; for
+    copies of patches Darabi et al., "Image Melding", 2012) for the correction u: the sum of squares of
+    grad(u) - jump plus SCREENING times that of u is least in the hole, u = photo - copied outside. A
+    difference counts the less the nearer it is to EDGE, and nothing above (Tukey's biweight).
     """
     if not hole.any():
         return photo
     around = _bounds(hole)
     result = photo.clone()
-    result[around] = _blended(copied[around], photo[around], hole[around])
+    result[around] = _blended(copied[around], photo[around], hole[around], gradients[around])
     return result
 
 
@@ -33,20 +36,41 @@ def _bounds(hole: Tensor) -> tuple[slice, slice]:
     return slice(max(int(y[0]) - 1, 0), int(y[-1]) + 2), slice(max(int(x[0]) - 1, 0), int(x[-1]) + 2)
 
 
-def _blended(copied: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
+def _blended(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor) -> Tensor:
     inside = hole[None, None].float()
-    rim = F.max_pool2d(inside, 3, 1, 1) - inside
-    difference = (photo - copied).permute(2, 0, 1)[None]
-    largest = difference.abs().amax(1, keepdim=True).clamp(min=1e-6)
-    given = difference * (MAX_CORRECTION / largest).clamp(max=1) * rim
-    correction = _solve(given, inside)
+    reached = F.max_pool2d(inside, 3, 1, 1)
+    picture = _planes(copied)
+    given = _seam(_planes(photo) - picture) * (reached - inside)
+    correction = _solve(given, inside, _divergence(picture, _planes(gradients), reached))
     blended = (copied + correction[0].permute(1, 2, 0)).clamp(0, 1)
     return torch.where(hole[..., None], blended, photo)
 
 
-def _solve(given: Tensor, inside: Tensor) -> Tensor:
-    """Conjugate gradients for the correction inside, `given` (1,C,H,W) on the rim, where nothing is known
-    none of it flows: (1,C,H,W).
+def _planes(picture: Tensor) -> Tensor:
+    return picture.permute(2, 0, 1)[None]
+
+
+def _seam(difference: Tensor) -> Tensor:
+    """What of a difference (1,C,H,W) is a seam."""
+    size = difference.abs().amax(1, keepdim=True) / EDGE
+    return difference * (1 - size.square()).clamp(min=0).square()
+
+
+def _divergence(picture: Tensor, gradients: Tensor, reached: Tensor) -> Tensor:
+    """The jumps of the picture against its copies' gradients (1,6,H,W), as each pixel's equation sees them."""
+    total = torch.zeros_like(picture)
+    for axis, wanted in zip((2, 3), gradients.chunk(2, 1), strict=True):
+        count = picture.shape[axis] - 1
+        both = reached.narrow(axis, 0, count) * reached.narrow(axis, 1, count)
+        jump = _seam((wanted.narrow(axis, 0, count) - picture.diff(dim=axis)) * both)
+        total.narrow(axis, 1, count).add_(jump)
+        total.narrow(axis, 0, count).sub_(jump)
+    return total
+
+
+def _solve(given: Tensor, inside: Tensor, source: Tensor) -> Tensor:
+    """Conjugate gradients for the correction inside, `given` (1,C,H,W) on the rim, the right side `source`;
+    where nothing is known none of it flows: (1,C,H,W).
     """
     shape = given.shape[-2:]
     reached = F.max_pool2d(inside, 3, 1, 1)
@@ -64,7 +88,7 @@ def _solve(given: Tensor, inside: Tensor) -> Tensor:
         return (a * b).sum((2, 3), keepdim=True)
 
     u = torch.zeros(1, given.shape[1], *shape, device=given.device)
-    residual = neighbours(given) * inside
+    residual = (neighbours(given) + source) * inside
     direction, size = residual, dot(residual, residual)
     for _ in range(STEPS):
         applied = operator(direction)

@@ -54,7 +54,7 @@ SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 GUIDE_PX = 5  # of the box blur with which a guide is compared
-GUIDE_WEIGHT = 0.3  # of a squared difference to the guide, against one of colour
+GUIDE_WEIGHT = 2.0  # of a squared difference to the guide, against one of colour
 
 
 class NoPatchesError(InputError):
@@ -218,17 +218,19 @@ class _Level:
             self._paint(self._nearness * vote_weights(field.distances, SHARPNESS))
 
     def blended(self) -> Tensor:
-        """The picture (h,w,3) with its seam at the rim closed."""
-        return blend_seam(self._with_rim(), self.scale.picture, self.hole)
+        """The picture (h,w,3) with its seams closed, at the rim and between copies.
 
-    def _with_rim(self) -> Tensor:
-        """The picture with what the patches propose for the known pixels next to the hole, too."""
+        For that the patches propose colours for the known pixels next to the hole, too, and gradients.
+        """
         near = F.max_pool2d(self.hole[None, None].float(), 3, 1, 1)[0, 0] > 0
         pixels = places(near)
         weights = self._nearness * vote_weights(self.field.distances, FINAL_SHARPNESS)
         copied = self.scale.picture.clone()
         copied[pixels] = self.field.vote(self.picture, weights, pixels, self._worth)
-        return copied
+        gradients = copied.new_zeros(*copied.shape[:2], 6)
+        worth = torch.where(_with_next(self.hole), 1e-6, 1.0)
+        gradients[pixels] = self.field.vote(_gradients(self.picture), weights, pixels, worth)
+        return blend_seam(copied, self.scale.picture, self.hole, gradients)
 
     def _describe(self) -> Tensor:
         """Descriptors of the queries in the present picture."""
@@ -250,6 +252,17 @@ class _Level:
         if count := int(wrong.sum()):
             drawn = torch.randint(len(self.index.keys), (count,), generator=self._generator)
             self.field.matches[wrong] = self.index.keys[drawn.to(self.index.keys.device)]
+
+
+def _gradients(picture: Tensor) -> Tensor:
+    """The differences to the pixel below and to the right, 0 at the border: (H,W,C) -> (H,W,2C)."""
+    steps = [picture.diff(dim=axis, append=picture.narrow(axis, -1, 1)) for axis in (0, 1)]
+    return torch.cat(steps, dim=2)
+
+
+def _with_next(hole: Tensor) -> Tensor:
+    """The hole (H,W) and the pixels whose gradients reach into it."""
+    return hole | hole.roll(-1, 0) | hole.roll(-1, 1)
 
 
 def _rim_continued(scale: _Scale) -> Tensor:
@@ -301,4 +314,7 @@ def _carried_up(level: _Level, photo: Tensor, hole: Tensor, closed: Tensor) -> T
     known = inside & ~closed[from_y, from_x]
     copied = _at_full_size(level.picture, photo, hole, factor)
     copied[y, x] = torch.where(known[:, None], photo[from_y, from_x], copied[y, x])
-    return blend_seam(copied, photo, hole)
+    gradients = _gradients(copied)
+    has_gradient = inside & ~_with_next(closed)[from_y, from_x]
+    gradients[y, x] = torch.where(has_gradient[:, None], _gradients(photo)[from_y, from_x], gradients[y, x])
+    return blend_seam(copied, photo, hole, gradients)

@@ -124,11 +124,34 @@ def test_where_no_patch_is_known_it_is_said() -> None:
         patch_fill(photo(6), box(6, 0, 0, 2))
 
 
+def steps_of(picture: torch.Tensor) -> torch.Tensor:
+    """Differences to the pixel below and to the right: (H,W,3) -> (H,W,6)."""
+    padded = torch.nn.functional.pad(picture.permute(2, 0, 1)[None], (0, 1, 0, 1), "replicate")[0].permute(
+        1, 2, 0
+    )
+    return torch.cat((padded[1:, :-1] - picture, padded[:-1, 1:] - picture), dim=2)
+
+
+def test_a_seam_between_two_copies_is_closed_and_an_edge_that_was_copied_stays() -> None:
+    hole = box(60, 20, 20, 20)
+    flat = torch.full((60, 60, 3), 0.5)
+    copied = flat.clone()
+    copied[:, 30:] += 0.04
+    seam = blend_seam(copied, flat, hole, torch.zeros(60, 60, 6))
+    assert seam[30, 25:35].diff(dim=0).abs().max() < 0.01
+    edge = blend_seam(copied, copied, hole, steps_of(copied))
+    torch.testing.assert_close(edge, copied)
+    copied[:, 30:] += 0.4
+    two_things = blend_seam(copied, copied, hole, torch.zeros(60, 60, 6))
+    torch.testing.assert_close(two_things, copied)
+
+
 def test_blending_moves_a_copy_to_the_colours_around_and_keeps_its_gradients() -> None:
     picture = torch.full((60, 60, 3), 0.5)
     hole = box(60, 20, 20, 20)
     texture = 0.05 * torch.rand(60, 60, 3, generator=torch.Generator().manual_seed(0))
-    blended = blend_seam(picture + 0.08 + texture, picture, hole)
+    copied = picture + 0.08 + texture
+    blended = blend_seam(copied, picture, hole, steps_of(copied))
     assert torch.equal(blended[~hole], picture[~hole])
     at_rim = (blended - texture)[20, 20:40]
     assert (at_rim.mean() - 0.5).abs() < 0.045
