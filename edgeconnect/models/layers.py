@@ -69,7 +69,7 @@ class ResizeConv(ReflectConv):
 
 
 def resize_kernel(transposed: Tensor) -> Tensor:
-    """The ResizeConv kernel nearest to a transposed one of stride 2: (I,O,4,4) -> (O,I,3,3), least squares."""
+    """The ResizeConv kernel nearest to a transposed one of stride 2, in least squares: IO44 -> OI33."""
     phases = transposed.new_tensor(
         [[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]]
     )  # tap of 4 = sum of taps of 3

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SCREENING = 0.01  # a correction fades within 1 / sqrt(SCREENING) = 10 px
-EDGE = 0.15  # of 1; a larger difference is an edge of the photo, not a seam
+EDGE = 0.2  # of 1; a larger difference is an edge of the photo, not a seam
 STEPS = 80
 
 
@@ -20,7 +20,7 @@ def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor) -
     Solves the screened Poisson equation (Pérez et al., "Poisson Image Editing", 2003; Bhat et al., 2008; for
     copies of patches Darabi et al., "Image Melding", 2012) for the correction u: the sum of squares of
     grad(u) - jump plus SCREENING times that of u is least in the hole, u = photo - copied outside. A
-    difference counts the less the nearer it is to EDGE, and nothing above (Tukey's biweight).
+    difference of more than half of EDGE counts less and less, of more than EDGE nothing.
     """
     if not hole.any():
         return photo
@@ -53,11 +53,11 @@ def _planes(picture: Tensor) -> Tensor:
 def _seam(difference: Tensor) -> Tensor:
     """What of a difference (1,C,H,W) is a seam."""
     size = difference.abs().amax(1, keepdim=True) / EDGE
-    return difference * (1 - size.square()).clamp(min=0).square()
+    return difference * (2 - 2 * size).clamp(0, 1)
 
 
 def _divergence(picture: Tensor, gradients: Tensor, reached: Tensor) -> Tensor:
-    """The jumps of the picture against its copies' gradients (1,6,H,W), as each pixel's equation sees them."""
+    """The jumps of the picture against its copies' gradients (1,6,H,W), in each pixel's equation."""
     total = torch.zeros_like(picture)
     for axis, wanted in zip((2, 3), gradients.chunk(2, 1), strict=True):
         count = picture.shape[axis] - 1

@@ -122,7 +122,7 @@ class TrainConfig(BaseModel):
     )
     upsampling: Literal["transposed", "resize"] = Field(
         "transposed",
-        description="the inpainting generator's: transposed convolutions (paper) or resize, without their dots",
+        description="inpainting generator: transposed convolutions (paper) or resize, which leave no dots",
     )
     edge_start: Literal["none", "continued"] = Field(
         "none",
