@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edgeconnect.types import Image, Mask
 
-RAMP_PX = 16  # from the rim, over which the networks' fill gives way to the patches
+RAMP_PX = 6  # from the rim, over which the networks' fill gives way to the patches
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
 
