@@ -273,11 +273,11 @@ class EdgeConnect:
         fill along them is no nearer to the photo.
         """
         if kind == "learned":
-            return self._learned(photo, mask, known)
+            return _thinned(self._learned(photo, mask, known), known, mask)
         continued = continue_edges(photo, known, mask)
         if kind == "continued":
             return (continued >= LIKELY).astype(np.float32)
-        return np.maximum(self._learned(photo, mask, known), continued >= SURE)
+        return _thinned(np.maximum(self._learned(photo, mask, known), continued >= SURE), known, mask)
 
     def _learned(self, photo: Picture, mask: Mask, known: Picture) -> Picture:
         """C_pred (h,w), cell by cell where the window is large."""
@@ -366,6 +366,13 @@ def _halved_lines(edge: Picture) -> Picture:
     """Half the size, lines as strong as before."""
     size = (-(-edge.shape[1] // 2), -(-edge.shape[0] // 2))
     return np.asarray(np.minimum(cv2.resize(edge, size, interpolation=cv2.INTER_AREA) * 4, 1), np.float32)
+
+
+def _thinned(edge: Picture, known: Picture, mask: Mask) -> Picture:
+    """Lines of the hole one pixel thick, as a detector draws them; fainter shades stay."""
+    thick = np.where(mask, edge, known) > 0.5
+    lines = cast("Mask", thin(thick))  # type: ignore[no-untyped-call]
+    return np.where(thick & ~lines, 0, edge).astype(np.float32)
 
 
 def _refined_lines(edge: Picture, shape: tuple[int, ...]) -> Picture:

@@ -282,6 +282,7 @@ def test_lines_are_learned_continued_or_both() -> None:
     photo = np.where(x + y // 4 > 80, 200, 60).astype(np.uint8)[..., None].repeat(3, axis=2)
     mask = _hole(photo.shape, 40, 60, 40, 40)
     network = build_network("edge_generator", width=4, blocks=1, edge_start="continued")
+    torch.nn.init.constant_(network.net.decoder[-1].bias, -3)  # faint everywhere
     model = EdgeConnect(Weights({"edge_generator": network}), device="cpu")
     maps = {kind: model.complete_edges(photo, mask, kind) for kind in ("learned", "continued", "both")}
     continued = maps["continued"]
@@ -297,14 +298,29 @@ def test_of_both_kinds_the_continued_lines_are_the_sure_ones(
     levels = [LIKELY - 0.05, LIKELY + 0.05, SURE - 0.05, SURE + 0.05]
     monkeypatch.setattr(
         "edgeconnect.inpainters.edgeconnect.continue_edges",
-        lambda _photo, _edge, hole: hole * np.resize(np.repeat(np.float32(levels), 2), hole.shape),
+        lambda _photo, _edge, hole: hole * np.resize(np.float32(levels), hole.shape),
     )
     network = build_network("edge_generator", width=4, blocks=1)
+    torch.nn.init.constant_(network.net.decoder[-1].bias, -3)
     model = EdgeConnect(Weights({"edge_generator": network}), device="cpu")
     maps = {kind: model.complete_edges(photo, mask, kind) for kind in ("learned", "continued", "both")}
     shares = {kind: (lines[mask] == 1).mean() for kind, lines in maps.items()}
     assert shares["learned"] == 0 and shares["continued"] == 0.75 and shares["both"] == 0.25
     np.testing.assert_array_equal(maps["both"][maps["both"] < 1], maps["learned"][maps["both"] < 1])
+
+
+def test_learned_lines_are_one_pixel_thick(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = np.full((96, 96, 3), 60, np.uint8)
+    photo[48:] = 200
+    mask = _hole(photo.shape, 30, 30, 40, 40)
+    bar = np.zeros(mask.shape, np.float32)
+    bar[45:52] = 0.9  # 7 px thick
+    model = EdgeConnect(
+        Weights({"edge_generator": build_network("edge_generator", width=4, blocks=1)}), "cpu"
+    )
+    monkeypatch.setattr(EdgeConnect, "_learned", lambda self, part, hole, known: bar[: len(hole)])
+    lines = model.complete_edges(photo, mask, "learned") > 0.5
+    assert np.all(lines[:, 36:64].sum(0) == 1)
 
 
 def test_continued_lines_need_no_edge_generator(photo: np.ndarray) -> None:
@@ -338,4 +354,4 @@ def test_a_photo_of_a_narrow_range_is_filled_as_one_of_the_full_range(
     mask = _hole(photo.shape)
     wide, filled = (model.inpaint(p, mask, texture=texture)[mask].astype(float) for p in (photo, narrow))
     assert filled.min() >= 900 and filled.max() <= 3140
-    assert np.abs((filled - 1000) / 8 - wide).mean() < (12 if texture else 4)  # other patches may be chosen
+    assert np.abs((filled - 1000) / 8 - wide).mean() < (12 if texture else 6)  # other patches may be chosen
