@@ -272,18 +272,23 @@ class EdgeConnect:
         The continued lines of the union are the sure ones alone: the likely ones are wrong so often that a
         fill along them is no nearer to the photo.
         """
-        if kind == "learned":
+        if kind == "learned" and self.edge_generator.edge_start == "none":
             return _thinned(self._learned(photo, mask, known), known, mask)
         continued = continue_edges(photo, known, mask)
         if kind == "continued":
             return (continued >= LIKELY).astype(np.float32)
-        return _thinned(np.maximum(self._learned(photo, mask, known), continued >= SURE), known, mask)
+        lines = self._learned(photo, mask, known, continued)
+        if kind == "both":
+            lines = np.maximum(lines, continued >= SURE)
+        return _thinned(lines, known, mask)
 
-    def _learned(self, photo: Picture, mask: Mask, known: Picture) -> Picture:
+    def _learned(
+        self, photo: Picture, mask: Mask, known: Picture, continued: Picture | None = None
+    ) -> Picture:
         """C_pred (h,w), cell by cell where the window is large."""
         C_pred = np.zeros(mask.shape, np.float32)
         gray = _gray(photo).astype(np.float32)
-        start = [continue_edges(photo, known, mask)] if self.edge_generator.edge_start == "continued" else []
+        start = [continued] if continued is not None and self.edge_generator.edge_start == "continued" else []
         for cell in cells(mask, CELL_PX):
             window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, MIN_WINDOW_PX)
             planes: list[Picture | Mask] = [gray, known, mask, *start]

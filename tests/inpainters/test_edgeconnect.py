@@ -318,7 +318,7 @@ def test_learned_lines_are_one_pixel_thick(monkeypatch: pytest.MonkeyPatch) -> N
     model = EdgeConnect(
         Weights({"edge_generator": build_network("edge_generator", width=4, blocks=1)}), "cpu"
     )
-    monkeypatch.setattr(EdgeConnect, "_learned", lambda self, part, hole, known: bar[: len(hole)])
+    monkeypatch.setattr(EdgeConnect, "_learned", lambda self, part, hole, known, *start: bar[: len(hole)])
     lines = model.complete_edges(photo, mask, "learned") > 0.5
     assert np.all(lines[:, 36:64].sum(0) == 1)
 
