@@ -103,16 +103,39 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
     if options.boxes:
         mask |= shapes.boxes(size[0], size[1], options.boxes)
     if job.mask:
-        pixels = images.read_raw(job.mask)
-        is_as_stored = pixels.shape[1::-1] == size != pixels.shape[:2]
-        if is_as_stored and photo.orientation >= 5:  # EXIF orientations that swap height and width
-            pixels = decoders.turn(pixels, photo.orientation)
-            notes.append(f"{job.mask}: turned as its photo was, whose size it has only then")
-        with _naming(job.mask):
-            drawn, more = repair.repair(pixels, size, options.polarity)
+        drawn, more = _read_mask(job.mask, photo, options.polarity)
         notes += [f"{job.mask}: {note}" for note in more]
         mask |= drawn
-    return photo, shapes.dilate(mask, options.dilate_px), notes
+    mask = shapes.dilate(mask, options.dilate_px)
+    if mask.all():
+        raise InputError(
+            f"{job.mask or '--box'}: expected at least one known pixel, got a hole over the whole photo"
+            + "".join(f"; {note}" for note in notes if str(job.mask) in note)
+        )
+    return photo, mask, notes
+
+
+def _read_mask(path: Path, photo: images.Photo, polarity: repair.Polarity) -> tuple[Mask, list[str]]:
+    """A mask file at the photo's size, upright as the photo is, and notes."""
+    size = (photo.rgb.shape[0], photo.rgb.shape[1])
+    pixels, notes = images.read_raw(path), []
+    # EXIF orientations from 5 on swap height and width
+    if photo.orientation >= 5 and _fits(pixels.shape[1::-1], size) and not _fits(pixels.shape, size):
+        pixels = decoders.turn(pixels, photo.orientation)
+        notes.append("turned as its photo was, whose proportions it has only then")
+    with _naming(path):
+        try:
+            mask, more = repair.repair(pixels, size, polarity)
+        except InputError as error:
+            if repair.looks_like_mask(photo.rgb):
+                raise InputError(f"{error}; the photo looks like a mask: are the two swapped?") from None
+            raise
+    return mask, notes + more
+
+
+def _fits(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether pixels of (height, width, ...) have the proportions of a size, but for rounding."""
+    return abs(shape[0] * size[1] - shape[1] * size[0]) <= max(size)
 
 
 def _blended(

@@ -36,6 +36,8 @@ class Finding:
 def run(options: argparse.Namespace) -> int:
     """Print a line a file and a summary; 0 when nothing is wrong, 1 otherwise."""
     files = list_images(options.masks)
+    if options.photos and options.photos.resolve() == options.masks.resolve():
+        files = [path for path in files if pairing.is_mask_name(path)]
     if not files:
         raise InputError(f"{options.masks}: expected mask files, got no picture")
     if options.repair_to and options.repair_to.resolve() == options.masks.resolve():
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("masks", type=Path, help="folder of mask files")
     parser.add_argument("--photos", type=Path, help="folder of the photos that they belong to")
-    parser.add_argument("--polarity", choices=("guess", "white", "black", "alpha"), default="guess",
+    parser.add_argument("--polarity", choices=repair.POLARITIES, default="guess",
                         help="what is the hole (default: guess, and say)")  # fmt: skip
     parser.add_argument("--repair-to", type=Path, metavar="DIR",
                         help="write each readable mask there as a clean PNG, white = hole")  # fmt: skip
@@ -65,7 +67,8 @@ def _pair(files: list[Path], photos: Path | None) -> tuple[dict[Path, Path], lis
     if photos is None:
         return {}, []
     try:
-        return {mask: photo for photo, mask in pairing.pair_by_stem(list_images(photos), files)}, []
+        found = [path for path in list_images(photos) if path not in files]
+        return {mask: photo for photo, mask in pairing.pair_by_stem(found, files)}, []
     except InputError as error:
         return {}, [str(error)]
 
@@ -85,7 +88,10 @@ def _examine(path: Path, photo: Path | None, options: argparse.Namespace) -> Fin
     line = f"{name}: {_shape(pixels)}, hole {shapes.hole_ratio(mask):.1%}, {border}"
     guess = next((note for note in notes if note.startswith("guessed that ")), "")
     guess = guess.removeprefix("guessed that ").split(" is the hole")[0]
-    return Finding("; ".join([line, *notes]), guess, _problems(pixels, mask, size))
+    problems = _problems(pixels, mask, size)
+    if guess and 0.5 < mask.mean() < 1:
+        problems.append(f"{mask.mean():.1%} of it are the hole by a guess ({guess}): tell --polarity")
+    return Finding("; ".join([line, *notes]), guess, problems)
 
 
 def _shape(pixels: NDArray[np.unsignedinteger]) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from edgeconnect.cli.filling import MaskOptions
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
+_POLARITIES = ("guess", "white", "black", "alpha", "opaque")
+
 
 def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
     """A type for argparse: a whole number from `low` to `high` (None: without end)."""
@@ -39,14 +41,23 @@ def add_mask_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask-polarity",
         default="guess",
-        choices=("guess", "white", "black", "alpha"),
-        help="what the hole is [guess]",
+        choices=_POLARITIES,
+        help="what the hole is; alpha: what is transparent, opaque: the rest of it [guess]",
     )
     parser.add_argument(
         "--box", type=_box, action="extend", nargs="+", default=[], metavar="X,Y,W,H", help="hole(s) in px"
     )
     parser.add_argument(
         "--dilate", type=pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
+    )
+
+
+def add_polarity_option(parser: argparse.ArgumentParser) -> None:
+    """Add --polarity of the masks that results are scored with."""
+    parser.add_argument(
+        "--polarity",
+        choices=_POLARITIES,
+        help="the hole in mask files [white, if they look so]",
     )
 
 

@@ -207,7 +207,7 @@ def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
 
     if options.trapezoid or options.frames:
         raise InputError("--outline goes with neither --trapezoid nor --frames")
-    outline, notes = repair.repair(images.read_raw(options.outline), polarity="white")
+    outline, notes = repair.read_mask(options.outline, polarity="white")
     for note in notes:
         _print_note(f"{options.outline}: {note}")
     rgba = model.in_outline(outline, options.photo, raw=options.raw)

@@ -41,7 +41,8 @@ class Photo:
     def without_eraser(self, hole: NDArray[np.bool_]) -> Photo:
         """This photo with an opaque hole, where the hole alone was transparent: it had been erased.
 
-        hole: (H,W) bool. A photo that is transparent elsewhere too is a cut-out: it stays as it is.
+        hole: (H,W) bool; the soft rim that an eraser left around it becomes opaque too. A photo that is
+        transparent elsewhere is a cut-out: it stays as it is.
         """
         if self.alpha is None:
             return self
@@ -49,7 +50,8 @@ class Photo:
         transparent = self.alpha <= top // 2
         if not transparent.any() or (transparent & ~hole).any():
             return self
-        return replace(self, alpha=np.where(hole, top, self.alpha).astype(self.alpha.dtype))
+        erased = hole | touching(self.alpha < self.alpha.max(), hole)
+        return replace(self, alpha=np.where(erased, top, self.alpha).astype(self.alpha.dtype))
 
 
 def read_photo(path: str | Path) -> Photo:
@@ -68,11 +70,16 @@ def read_photo(path: str | Path) -> Photo:
 
 
 def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint8]:
-    """A picture as (H,W,3) uint8 for training and scoring: alpha is left out, 16 bits are rounded to 8.
+    """A picture as (H,W,3) uint8 for training: alpha is left out, 16 bits are rounded to 8.
 
     With `short_side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size (never below that short side in pixels),
     which libjpeg decodes several times faster. Raises InputError as read_photo does.
     """
+    return to_8bit(read_colours(path, short_side))
+
+
+def read_colours(path: str | Path, short_side: int | None = None) -> Pixels:
+    """What `read_rgb` reads, at the file's own depth: (H,W,3) uint8 or uint16."""
     path = Path(path)
     with reading(path), open_image(path) as image:
         # the grey and colour JPEGs that photo folders are full of need none of the care below
@@ -81,7 +88,7 @@ def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint
                 image.draft(None, (short_side, short_side))
             image.load()
             return np.ascontiguousarray(turn(np.asarray(image.convert("RGB")), orientation_of(image)))
-    return to_8bit(read_photo(path).rgb)
+    return read_photo(path).rgb
 
 
 def read_raw(path: str | Path) -> Pixels:
@@ -141,6 +148,16 @@ def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     return sorted(path for path in found if path.is_file() and is_image(path))
+
+
+def touching(region: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected parts of `region` (H,W) that hold a pixel of `seeds` or lie beside one."""
+    near = cv2.dilate(seeds.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    count, labels = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
+    chosen = np.zeros(count, bool)
+    chosen[np.asarray(labels)[near]] = True
+    chosen[0] = False  # what is not in the region
+    return np.asarray(chosen[labels])
 
 
 def resize(photo: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

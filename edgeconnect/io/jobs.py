@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.io import encoders, images
-from edgeconnect.io.pairing import is_named_after, pair_by_stem
+from edgeconnect.io.pairing import is_mask_name, is_named_after, pair_by_stem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,8 @@ def plan(
     candidates: int = 1,
 ) -> list[Job]:
     """The jobs for a photo or a folder of photos; masks, edge maps and photos to take edges from are a file,
-    or a folder paired by stem (which may hold others too where there is one photo).
+    or a folder paired by stem (which may hold others too where there is one photo). In a folder that holds
+    the masks too, itself or in one below, these are no photos: those called PHOTO_mask, those below.
 
     Results of a folder keep their place and stem in the folder `out`, as PNG; that of one photo goes to the
     file `out`, or into the folder, which is there already or ends in a slash; `save_edges` likewise. Of
@@ -56,7 +57,7 @@ def plan(
     if not photo.exists():
         raise InputError(f"{photo}: no such photo or folder")
     if photo.is_dir():
-        photos = images.list_images(photo)
+        photos = _without_masks(images.list_images(photo), photo, mask)
         if not photos:
             raise InputError(f"{photo}: expected a folder of photos, found none in it")
         _check_folders(out, save_edges)
@@ -78,6 +79,22 @@ def plan(
     jobs = _with(jobs, "edges_from", edges_from)
     _check(jobs)
     return jobs
+
+
+def _without_masks(found: list[Path], folder: Path, mask: Path | None) -> list[Path]:
+    """The photos among what lies in a folder with (or in) which masks were given."""
+    if mask is None or not mask.exists():
+        return found
+    if not mask.samefile(folder):
+        inside = mask.resolve()
+        return [path for path in found if not path.resolve().is_relative_to(inside)]
+    photos = [path for path in found if not is_mask_name(path)]
+    if found and len(photos) in (0, len(found)):
+        raise InputError(
+            f"{folder}: expected photos and their masks, called PHOTO_mask, in one folder, "
+            f"got {len(found)} pictures with{'out such' if photos else ' only such'} a name"
+        )
+    return photos
 
 
 def _numbered(out: Path, candidates: int) -> tuple[Path, ...]:
@@ -109,7 +126,9 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
         raise InputError(f"{source}: no such {_FIELDS[field]} or folder")
     if not source.is_dir():
         return [_given(job, field, source) for job in jobs]
-    files = images.list_images(source)
+    # a photo is not its own mask or edge map, and another one's neither
+    photos = {job.photo.resolve() for job in jobs if field != "edges_from"}
+    files = [path for path in images.list_images(source) if path.resolve() not in photos]
     if len(jobs) == 1:
         files = [path for path in files if is_named_after(path, jobs[0].photo)]
     partner = dict(pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))

@@ -92,8 +92,9 @@ class TrainConfig(BaseModel):
         ("square",),
         description=f"{', '.join(KINDS)}, folders of masks; drawn evenly (paper: square)",
     )
-    mask_polarity: Literal["white", "black", "alpha"] = Field(
-        "white", description="what the hole is in mask files: white, black or alpha (where it is transparent)"
+    mask_polarity: Literal["white", "black", "alpha", "opaque"] = Field(
+        "white",
+        description="what the hole is in mask files: white, black, alpha (where it is transparent) or opaque",
     )
     hole_ratio: Pair = Field(
         (0.0, 0.6), description="a,b: hole ratio of boxes and strokes (paper's tables: 0 to 0.6)"

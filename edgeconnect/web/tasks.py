@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgeconnect.web.photos import PhotoStore
 
 
-MASK_POLARITIES: tuple[repair.Polarity, ...] = ("guess", "white", "black", "alpha")
+MASK_POLARITIES = repair.POLARITIES
 EDGE_POLARITIES: tuple[Polarity, ...] = ("guess", "white", "black")
 PARTS = ("whole", "surroundings", "hole")
 

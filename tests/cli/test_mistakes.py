@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from scipy import ndimage
 from small import made_up_batch
 
 from edgeconnect.cli import main
@@ -248,3 +249,77 @@ def test_a_loader_can_put_a_whole_batch_into_page_locked_memory(monkeypatch: pyt
     pinned = torch.utils.data._utils.pin_memory.pin_memory(batch)
     for name in ("photo", "gray", "edge", "mask"):
         assert torch.equal(getattr(pinned, name), getattr(batch, name) + 1)
+
+
+def test_photos_and_masks_in_one_folder_are_told_apart(
+    folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b_input"):
+        images.write_png(folder / f"both/{name}.png", photo)
+    for name in ("a_mask001", "b_mask"):
+        images.write_png(folder / f"both/{name}.png", _box((96, 128)))
+    assert run("inpaint", "both", "--mask", "both", "--out", "o") == 0
+    assert sorted(path.name for path in (folder / "o").iterdir()) == ["a.png", "b_input.png"]
+    assert run("inpaint", "both/a.png", "--mask", "both", "--out", "one.png") == 0
+    after = images.read_rgb(folder / "one.png")
+    assert (after != photo).any() and np.array_equal(after[~_box((96, 128))], photo[~_box((96, 128))])
+    (folder / "both/masks").mkdir()
+    for path in folder.glob("both/*_mask*"):
+        path.rename(folder / "both/masks" / path.name)
+    assert run("inpaint", "both", "--mask", "both/masks", "--out", "below") == 0
+    assert sorted(path.name for path in (folder / "below").iterdir()) == ["a.png", "b_input.png"]
+    assert run("inpaint", "both/masks", "--mask", "both/masks", "--out", "no") == 1
+    assert run("inpaint", "photo.png", "--mask", "both", "--out", "no.png") == 1
+    assert "called PHOTO_mask" in capsys.readouterr().err and not (folder / "no").exists()
+
+
+def test_a_photo_given_as_a_mask_is_refused_and_a_swap_is_recognised(
+    folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write_png(folder / "gray.png", photo.max(2))
+    for photo_name, mask_name in (("photo.png", "gray.png"), ("mask.png", "gray.png")):
+        assert run("inpaint", photo_name, "--mask", mask_name, "--out", "o.png") == 1
+        error = capsys.readouterr().err
+        assert "gray.png: expected a mask, got a picture" in error and not (folder / "o.png").exists()
+        assert ("are the two swapped?" in error) == (photo_name == "mask.png")
+
+
+def test_a_mask_as_the_camera_stored_the_photo_is_turned_at_any_size(
+    folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = EXIF_TURNED
+    Image.fromarray(photo).save(folder / "turned.png", exif=exif)
+    hole = turn(_box(photo.shape[:2]), EXIF_TURNED)
+    large, upright = np.kron(_box((96, 128)), np.ones((3, 3), bool)), np.kron(hole, np.ones((3, 3), bool))
+    for mask, is_turned in ((large, True), (upright, False)):
+        images.write_png(folder / "large.png", mask)
+        assert run("inpaint", "turned.png", "--mask", "large.png", "--out", "o.png") == 0
+        assert ("turned as its photo was" in capsys.readouterr().err) == is_turned
+        changed = (images.read_rgb("turned.png") != images.read_rgb("o.png")).any(2)
+        assert changed[hole].any() and not changed[~hole].any()
+
+
+def test_what_a_soft_eraser_left_is_opaque_after_filling(
+    folder: Path, weights_file: Path, photo: np.ndarray
+) -> None:
+    distance = ndimage.distance_transform_edt(~_box(photo.shape[:2]))
+    alpha = np.clip(distance * 40, 0, 255).astype(np.uint8)
+    images.write_png(folder / "erased.png", np.dstack([photo, alpha]))
+    for more in (("--mask", "erased.png"), ("--mask", "mask.png", "--dilate", "4")):
+        assert run("inpaint", "erased.png", *more, "--out", "o.png") == 0
+        result = images.read_photo(folder / "o.png")
+        assert result.alpha is not None and (result.alpha == 255).all()
+        np.testing.assert_array_equal(result.rgb[distance > 7], photo[distance > 7])
+
+
+def test_a_mask_that_is_all_hole_is_named_with_what_was_guessed(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write_png(folder / "red.png", np.full((96, 128, 3), (255, 0, 0), np.uint8))
+    assert run("inpaint", "photo.png", "--mask", "red.png", "--out", "o.png") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("edgeconnect: red.png: expected at least one known pixel")
+    assert "guessed that what is coloured is the hole (100.0% of the image)" in error
+    assert run("inpaint", "photo.png", "--box", "0,0,128,96", "--out", "o.png") == 1
+    assert "--box: expected at least one known pixel" in capsys.readouterr().err
