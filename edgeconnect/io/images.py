@@ -14,6 +14,7 @@ from edgeconnect.errors import InputError
 from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.decoders import decode, head, open_image, orientation_of, reading, turn
 from edgeconnect.io.encoders import as_stored, encode_png, output_format, to_8bit
+from edgeconnect.io.metadata import NOTHING, Metadata
 from edgeconnect.io.signatures import looks_like_image
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Photo:
 
     `is_gray` says that the file held one colour channel (the three of `rgb` are then equal); `icc_profile` is
     the file's own; `orientation` is the EXIF one that was applied (1: none); `notes` are sentences about
-    everything that reading changed.
+    everything that reading changed; `metadata` is what else the file says.
     """
 
     rgb: Pixels
@@ -37,6 +38,7 @@ class Photo:
     icc_profile: bytes | None = None
     orientation: int = 1
     notes: tuple[str, ...] = ()
+    metadata: Metadata = NOTHING
 
     def without_eraser(self, hole: NDArray[np.bool_]) -> Photo:
         """This photo with an opaque hole, where the hole alone was transparent: it had been erased.
@@ -55,18 +57,22 @@ class Photo:
 
 
 def read_photo(path: str | Path) -> Photo:
-    """A picture in full fidelity: 16 bits, alpha, grey and the ICC profile kept, EXIF orientation applied.
+    """A picture in full fidelity: depth, alpha, grey, ICC profile, metadata kept, EXIF orientation applied.
 
-    CMYK becomes 8-bit sRGB and a multi-page TIFF or MPO its first picture, which the notes say. Raises
+    CMYK becomes 8-bit sRGB and a TIFF or MPO of several its first picture, which the notes say. Depths of 9
+    to 15 bits become 16, signed numbers unsigned. Raises
     InputError for animations, float pixels, damaged files, and more than MAX_PIXELS.
     """
-    pixels, icc_profile, orientation, notes = decode(Path(path))
+    found = decode(Path(path))
+    pixels = found.pixels
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     is_gray, has_alpha = pixels.shape[2] < 3, pixels.shape[2] in (2, 4)
     alpha = np.ascontiguousarray(pixels[..., -1]) if has_alpha else None
     rgb = np.repeat(pixels[..., :1], 3, axis=2) if is_gray else np.ascontiguousarray(pixels[..., :3])
-    return Photo(rgb, alpha, is_gray, icc_profile, orientation, tuple(notes))
+    return Photo(
+        rgb, alpha, is_gray, found.icc_profile, found.orientation, tuple(found.notes), found.metadata
+    )
 
 
 def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint8]:
@@ -97,11 +103,11 @@ def read_raw(path: str | Path) -> Pixels:
     One bit becomes 0/255, a palette its colours, alpha stays; EXIF orientation is applied. InputError as for
     read_photo.
     """
-    return decode(Path(path))[0]
+    return decode(Path(path)).pixels
 
 
 def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
-    """Write (H,W,3) `rgb` as `like` was: grey, alpha, ICC profile and 16 bits kept; returns notes on losses.
+    """Write (H,W,3) `rgb` as `like` was: grey, alpha, 16 bits, profile, metadata; returns notes on losses.
 
     The suffix chooses PNG (also without one), TIFF, lossless WebP or BMP, which keep every pixel, or JPEG,
     which does not. InputError, with nothing written, for other suffixes and formats that cannot hold it.
@@ -109,7 +115,7 @@ def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
     _, encode = output_format(path)
     if rgb.dtype != like.rgb.dtype:
         raise ValueError(f"expected the photo's own {like.rgb.dtype}, got {rgb.dtype}")
-    data, notes = encode(as_stored(rgb, like.is_gray, like.alpha), like.icc_profile, str(path))
+    data, notes = encode(as_stored(rgb, like.is_gray, like.alpha), like.icc_profile, str(path), like.metadata)
     write_atomically(Path(path), data)
     return notes
 
