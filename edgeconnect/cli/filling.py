@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_edges
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.edgeconnect import EdgeConnect, blend
@@ -162,8 +161,8 @@ def _given_edges(
         if job.edges:
             edges, notes = repair_edges(images.read_raw(job.edges), mask.shape, options.edges_polarity)
         else:
-            edges, notes = borrow_edges(images.read_rgb(source), mask.shape, model.detect_edges)
-            known = model.detect_edges(to_gray(photo.rgb), ~mask)
+            edges, notes = borrow_edges(images.read_colours(source), mask.shape, model.detect_edges)
+            known = model.photo_edges(photo.rgb, mask)
             edges = np.where(mask, edges, known).astype(np.float32)
     return edges, [f"{source}: {note}" for note in notes]
 

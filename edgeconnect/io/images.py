@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from edgeconnect.io.signatures import looks_like_image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Sample = TypeVar("Sample", bound=np.unsignedinteger[Any])
     Pixels = NDArray[np.unsignedinteger[Any]]
 
 
@@ -166,8 +167,8 @@ def touching(region: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.
     return np.asarray(chosen[labels])
 
 
-def resize(photo: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """(H,W[,C]) uint8 at another size: area averages when it shrinks, bicubic when it grows."""
+def resize(photo: NDArray[Sample], height: int, width: int) -> NDArray[Sample]:
+    """(H,W[,C]) uint8 or uint16 at another size: area averages when it shrinks, bicubic when it grows."""
     shrinks = height * width < photo.shape[0] * photo.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(photo, (width, height), interpolation=method), np.uint8)
+    return np.asarray(cv2.resize(photo, (width, height), interpolation=method), photo.dtype)

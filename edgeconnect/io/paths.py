@@ -17,6 +17,7 @@ from edgeconnect.io import images
 if TYPE_CHECKING:
     from torch import Tensor
 
+_LOOKED_AT = 4  # photos whose depth is looked at
 _NEWLINE, _RETURN = b"\n\r"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -113,6 +114,17 @@ def photo_paths(source: Path) -> PathList:
         kind = "folder without any picture" if source.is_dir() else "list without any path"
         raise InputError(f"{source}: expected photos, got a {kind}")
     return paths
+
+
+def depth_notes(paths: PathList) -> list[str]:
+    """A sentence where some of the photos have more than 8 bits, by a look at a few of them."""
+    deep = []
+    for index in np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int)).tolist():
+        try:
+            deep += [paths[index]] * (images.read_colours(paths[index]).dtype != np.uint8)
+        except InputError:
+            continue  # said where its turn comes
+    return [f"{deep[0]} has 16 bits a channel: training sees the upper 8 of such photos"] if deep else []
 
 
 def find_broken(paths: PathList, workers: int = 1) -> list[tuple[int, str]]:

@@ -11,7 +11,7 @@ import torch
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
-from edgeconnect.io.paths import photo_paths
+from edgeconnect.io.paths import depth_notes, photo_paths
 from edgeconnect.masks.sampler import MaskMix
 from edgeconnect.models.checkpoint import load_state, save_state, save_weights
 from edgeconnect.models.vgg import find_vgg19, load_features
@@ -70,7 +70,7 @@ class _Run:
         self.paths = run_folder.Paths(config.run)
         photos = _training_photos(config)
         print_line(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
-        for note in photos.masks.notes():
+        for note in [*depth_notes(photos.paths), *photos.masks.notes()]:
             print_line(note)
         self.loader = training_loader(
             photos,

@@ -138,7 +138,7 @@ def borrowed_edges(fields: Fields, task: Task, model: EdgeConnect) -> NDArray[np
     """Another photo's lines at the photo's size; None where none was sent."""
     if not fields.has("edges_from"):
         return None
-    other = fields.picture("edges_from", images.read_rgb)
+    other = fields.picture("edges_from", images.read_colours)
     lines, notes = maps.borrow_edges(other, task.mask.shape, model.detect_edges)
     task.notes.extend(f"edges_from: {note}" for note in notes)
     return lines
