@@ -125,8 +125,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _train_config(options: argparse.Namespace) -> SingleConfig:
     from edgeconnect.ingan.config import MAY_CHANGE, make_single_config
+    from edgeconnect.io.schema import read_yaml
     from edgeconnect.training import run_folder
-    from edgeconnect.training.config import read_yaml
 
     given = {name: value for name, value in vars(options).items() if name in SingleConfig.model_fields}
     if not options.resume:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.io.atomic import write_atomically
-from edgeconnect.training.config import make_config, read_yaml, to_yaml
+from edgeconnect.io.schema import read_yaml
+from edgeconnect.training.config import make_config, to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -8,8 +8,8 @@ import pytest
 from small import tiny_config
 
 from edgeconnect.errors import InputError
+from edgeconnect.io.schema import read_yaml
 from edgeconnect.training import run_folder
-from edgeconnect.training.config import read_yaml
 
 
 def lines(path: Path) -> list[dict[str, float]]:
