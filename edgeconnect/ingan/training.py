@@ -15,7 +15,7 @@ from edgeconnect.ingan.store import load_photos, read_photos, save_generator, sa
 from edgeconnect.ingan.trainer import SingleTrainer
 from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.io.images import write_png
-from edgeconnect.models.checkpoint import load_state, save_state
+from edgeconnect.models.checkpoint import fitting, load_state, save_state
 from edgeconnect.training import run_folder
 from edgeconnect.training.stopping import Outcome, run_steps, stop_signals
 
@@ -65,7 +65,9 @@ class _Run:
         tensors = [to_tensor(photo) for photo in self.photos]
         self.trainer = SingleTrainer(config, tensors, choose_device(config.device))
         if resume and self.paths.has_saved:
-            self.trainer.load_state(load_state(self.paths.latest_checkpoint()))
+            checkpoint = self.paths.latest_checkpoint()
+            with fitting(checkpoint):
+                self.trainer.load_state(load_state(checkpoint))
             print_line(f"resumed from step {self.trainer.step}")
         elif not resume:
             save_photos(config.run, self.photos)

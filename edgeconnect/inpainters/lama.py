@@ -11,6 +11,7 @@ import torch
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.base import as_rgb
+from edgeconnect.models.checkpoint import reason
 from edgeconnect.types import Mask, Rgb
 
 _LAMA_MULTIPLE_PX = 8
@@ -29,8 +30,8 @@ class Lama:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # PyTorch moves on, the published file stays
                 self._network = torch.jit.load(str(file), map_location=self._device).eval()  # type: ignore[no-untyped-call]
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{file}: expected a TorchScript file: {str(error).splitlines()[0]}") from error
+        except Exception as error:  # of a damaged or hostile file, it may raise anything
+            raise InputError(f"{file}: expected a TorchScript file, got {reason(error)}") from error
 
     def __call__(self, photo: Rgb, mask: Mask) -> Rgb:
         """Fill the hole; the sides are reflected up to the next multiple of 8."""

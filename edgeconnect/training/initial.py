@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.models import weights
-from edgeconnect.models.checkpoint import build_network, load_state
+from edgeconnect.models.checkpoint import build_network, fitting, load_state
 from edgeconnect.models.layers import effective_weights, resize_kernel, set_effective_weights
 from edgeconnect.training.run_folder import Paths
 
@@ -81,11 +81,14 @@ def _copy(
 def _discriminators(source: Path, networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """A run's own discriminators, which only its checkpoints hold; none for a weights file."""
     checkpoints = Paths(source).checkpoints() if source.is_dir() else []
-    states = load_state(checkpoints[-1])["networks"] if checkpoints else {}
+    if not checkpoints:
+        return {}
     found = {}
-    for name in networks:
-        if name in states and name.endswith("discriminator"):
-            width = len(states[name]["convs.0.parametrizations.weight.original"])
-            found[name] = build_network(name, width=width)
-            found[name].load_state_dict(states[name])
+    with fitting(checkpoints[-1]):
+        states = load_state(checkpoints[-1])["networks"]
+        for name in networks:
+            if name in states and name.endswith("discriminator"):
+                width = len(states[name]["convs.0.parametrizations.weight.original"])
+                found[name] = build_network(name, width=width)
+                found[name].load_state_dict(states[name])
     return found

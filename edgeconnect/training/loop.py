@@ -13,7 +13,7 @@ from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
 from edgeconnect.io.paths import depth_notes, photo_paths
 from edgeconnect.masks.sampler import MaskMix
-from edgeconnect.models.checkpoint import load_state, save_state, save_weights
+from edgeconnect.models.checkpoint import fitting, load_state, save_state, save_weights
 from edgeconnect.models.vgg import find_vgg19, load_features
 from edgeconnect.training import distributed, run_folder
 from edgeconnect.training.data import TrainingPhotos, training_loader, validation_items
@@ -160,7 +160,8 @@ def _make_trainer(
     trainer = Trainer(config, networks, features, device, ranks)
     if has_saved:
         checkpoint = paths.latest_checkpoint()
-        trainer.load_state(load_state(checkpoint))
+        with fitting(checkpoint):
+            trainer.load_state(load_state(checkpoint))
         if trainer.step > config.steps:
             raise InputError(f"{config.run}: expected more steps than its {trainer.step}, got {config.steps}")
         print_line(f"resumed from {checkpoint}")
