@@ -7,12 +7,14 @@ code, and a line in VERBS.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from edgeconnect import __version__
-from edgeconnect.errors import InputError, NonFiniteLossError
+from edgeconnect.errors import InputError, NonFiniteLossError, printable
 from edgeconnect.memory import keep_memory
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ VERBS: Mapping[str, str] = {
 """Each verb's module (its name below this package) and its line in `--help`."""
 
 
+_NAME_SHOWN = 200  # characters of a name that is too long
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `edgeconnect ...` and exit with `run`'s code."""
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
@@ -49,6 +54,14 @@ def run(arguments: Sequence[str]) -> int:
         code: int = options.run_command(options)
     except (InputError, NonFiniteLossError) as error:
         print(f"edgeconnect: {error}", file=sys.stderr)
+        code = 1
+    except BrokenPipeError:  # whoever read the output has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 128 + signal.SIGPIPE
+    except OSError as error:  # a name that is too long, a disk that is full, a folder that is closed
+        name = printable(error.filename or "")[:_NAME_SHOWN]
+        named = f"{name}: expected a usable file or folder, got" if name else "the system said"
+        print(f"edgeconnect: {named}: {error.strerror or error}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = 130

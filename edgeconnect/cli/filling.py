@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_edges
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, printable
 from edgeconnect.inpainters.edgeconnect import EdgeConnect, blend
 from edgeconnect.io import decoders, images
 from edgeconnect.masks import repair, shapes
@@ -173,7 +173,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from None
+        raise error if printable(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
 def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str | Path) -> int:
@@ -186,7 +186,7 @@ def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str
 
     if len(jobs) == 1:
         _print_notes(work(jobs[0]))
-        print(jobs[0].out)
+        print(printable(jobs[0].out))
         return 0
     failed = 0
     for job in tqdm(jobs, unit="photo", dynamic_ncols=True):
@@ -195,7 +195,7 @@ def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str
         except InputError as error:
             failed += 1
             _print_notes([f"{error}; left out"])
-    print(out)
+    print(printable(out))
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
     return 0
@@ -205,4 +205,4 @@ def _print_notes(notes: Sequence[str]) -> None:
     from tqdm import tqdm
 
     for note in notes:
-        tqdm.write(note, file=sys.stderr)
+        tqdm.write(printable(note), file=sys.stderr)

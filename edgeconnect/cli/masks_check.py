@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, printable
 from edgeconnect.io import pairing
+from edgeconnect.io.atomic import real_path
 from edgeconnect.io.images import list_images, read_raw, read_rgb, write_png
 from edgeconnect.masks import repair, shapes
 from edgeconnect.masks.repair import share_between
@@ -36,19 +37,19 @@ class Finding:
 def run(options: argparse.Namespace) -> int:
     """Print a line a file and a summary; 0 when nothing is wrong, 1 otherwise."""
     files = list_images(options.masks)
-    if options.photos and options.photos.resolve() == options.masks.resolve():
+    if options.photos and real_path(options.photos) == real_path(options.masks):
         files = [path for path in files if pairing.is_mask_name(path)]
     if not files:
         raise InputError(f"{options.masks}: expected mask files, got no picture")
-    if options.repair_to and options.repair_to.resolve() == options.masks.resolve():
+    if options.repair_to and real_path(options.repair_to) == real_path(options.masks):
         raise InputError(f"--repair-to: expected another folder than {options.masks}, got the same")
     photo_of, problems = _pair(files, options.photos)
     findings = [_examine(path, photo_of.get(path), options) for path in files]
     for path, finding in zip(files, findings, strict=True):
-        print(finding.line)
+        print(printable(finding.line))
         problems += [f"{path.name}: {problem}" for problem in finding.problems]
     problems += _mixed(findings)
-    print(f"\n{len(files)} masks, {len(problems)} problems", *problems, sep="\n  ")
+    print(f"\n{len(files)} masks, {len(problems)} problems", *map(printable, problems), sep="\n  ")
     return 1 if problems else 0
 
 

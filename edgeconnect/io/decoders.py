@@ -119,17 +119,28 @@ def turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def head(path: Path) -> bytes:
-    """A file's first 32 bytes; InputError where it is none: pipes and devices would be waited for."""
+    """A file's first 32 bytes."""
     try:
-        if not path.is_file() and path.exists():
-            what = "folder" if path.is_dir() else "device or pipe"
-            raise InputError(f"{path}: expected a file, got a {what}")
+        require_file(path)
         with path.open("rb") as file:
             return file.read(32)
     except FileNotFoundError as error:
         raise InputError(f"{path}: expected a readable file, got no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: expected a readable file, got: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name with NUL is a ValueError
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: expected a readable file, got: {_words(error)}") from error
+
+
+def require_file(path: Path) -> None:
+    """Raise InputError for folders, pipes and devices: one would wait for them without end."""
+    if path.exists() and not path.is_file():
+        what = "folder" if path.is_dir() else "device or pipe"
+        raise InputError(f"{path}: expected a file, got a {what}")
+
+
+def _words(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 @contextmanager
@@ -148,8 +159,10 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, got: {error}"
         ) from error
+    except PermissionError as error:
+        raise InputError(f"{path}: expected a readable file, got: {error.strerror}") from error
     except _BROKEN as error:
-        raise InputError(f"{path}: expected a whole picture, got a damaged one ({error})") from error
+        raise InputError(f"{path}: expected a whole picture, got a damaged one ({_words(error)})") from error
 
 
 @contextmanager
@@ -178,6 +191,7 @@ def _own_limit() -> Iterator[None]:
 
 def open_image(path: Path, max_pixels: int | None = None) -> ImageFile.ImageFile:
     """Read a file's header; pixels come later. InputError above `max_pixels` or MAX_PIXELS."""
+    require_file(path)
     max_pixels = max_pixels or MAX_PIXELS
     image = Image.open(path, formats=_FORMATS)
     width, height = image.size

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.io import encoders, images
+from edgeconnect.io.atomic import check_target, real_path
 from edgeconnect.io.pairing import is_mask_name, is_named_after, pair_by_stem
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def _without_masks(found: list[Path], folder: Path, mask: Path | None) -> list[P
     if mask is None or not mask.exists():
         return found
     if not mask.samefile(folder):
-        inside = mask.resolve()
-        return [path for path in found if not path.resolve().is_relative_to(inside)]
+        inside = real_path(mask)
+        return [path for path in found if not real_path(path).is_relative_to(inside)]
     photos = [path for path in found if not is_mask_name(path)]
     if found and len(photos) in (0, len(found)):
         raise InputError(
@@ -127,8 +128,8 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
     if not source.is_dir():
         return [_given(job, field, source) for job in jobs]
     # a photo is not its own mask or edge map, and another one's neither
-    photos = {job.photo.resolve() for job in jobs if field != "edges_from"}
-    files = [path for path in images.list_images(source) if path.resolve() not in photos]
+    photos = {real_path(job.photo) for job in jobs if field != "edges_from"}
+    files = [path for path in images.list_images(source) if real_path(path) not in photos]
     if len(jobs) == 1:
         files = [path for path in files if is_named_after(path, jobs[0].photo)]
     partner = dict(pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))
@@ -144,14 +145,13 @@ def check_free(path: Path, jobs: Sequence[Job]) -> None:
     """Raises InputError where a PNG at `path` would replace what a job reads or writes."""
     if path.is_dir() or encoders.output_format(path)[0] != "PNG":
         raise InputError(f"{path}: expected the name of a PNG file, got another")
-    if path.resolve() in _inputs(jobs) | {job.out.resolve() for job in jobs}:
+    if real_path(path) in _inputs(jobs) | {real_path(job.out) for job in jobs}:
         raise InputError(f"{path}: this would replace an input or a result; choose another name")
 
 
 def _inputs(jobs: Sequence[Job]) -> set[Path]:
-    return {
-        path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path
-    }
+    found = [path for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path]
+    return set(map(real_path, found))
 
 
 def _check(jobs: Sequence[Job]) -> None:
@@ -161,8 +161,9 @@ def _check(jobs: Sequence[Job]) -> None:
     for job in jobs:
         for path in filter(None, (job.out, *job.candidates, job.save_edges)):
             encoders.output_format(path)
-            if path.resolve() in inputs:
+            check_target(path)
+            if real_path(path) in inputs:
                 raise InputError(f"{path}: the result would replace an input; choose another --out")
-            if path.resolve() in taken:
+            if real_path(path) in taken:
                 raise InputError(f"{path}: two results would have this name; rename one of the photos")
-            taken.add(path.resolve())
+            taken.add(real_path(path))

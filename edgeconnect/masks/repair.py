@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, printable
 from edgeconnect.io.images import read_raw, touching
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read_mask(
     try:
         return repair(read_raw(path), size, polarity)
     except InputError as error:
-        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from None
+        raise error if printable(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
 def looks_like_mask(pixels: NDArray[Any]) -> bool:

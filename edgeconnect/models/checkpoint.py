@@ -210,7 +210,7 @@ def fitting(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        text = str(error).strip().splitlines()[0][:200]
+        text = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise InputError(f"{path}: expected a checkpoint of this run, got other contents: {text}") from None
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +326,101 @@ def test_a_mask_that_is_all_hole_is_named_with_what_was_guessed(
     assert "guessed that what is coloured is the hole (100.0% of the image)" in error
     assert run("inpaint", "photo.png", "--box", "0,0,128,96", "--out", "o.png") == 1
     assert "--box: expected at least one known pixel" in capsys.readouterr().err
+
+
+def _hostile(folder: Path) -> dict[str, Path]:
+    """Names and things that are no files."""
+    os.mkfifo(folder / "fifo")
+    (folder / "loop").symlink_to(folder / "loop")
+    stray = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.png"))
+    return {
+        "fifo": folder / "fifo",
+        "device": Path("/dev/zero"),
+        "loop": folder / "loop",
+        "long": folder / ("x" * 5000 + ".png"),
+        "deep": folder / "/".join(["y" * 200] * 40),
+        "stray": stray,
+        "control": folder / "a\x1b[31m\nb.png",
+    }
+
+
+HOSTILE = ("fifo", "device", "loop", "long", "deep", "stray", "control")
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "inpaint X --mask mask.png --out o.png",
+        "inpaint photo.png --mask X --out o.png",
+        "inpaint photo.png --mask mask.png --edges X --out o.png",
+        "inpaint photo.png --mask mask.png --edges-from X --out o.png",
+        "inpaint photo.png --mask mask.png --weights X --out o.png",
+        "inpaint photo.png --mask mask.png --inpainter lama:X --out o.png",
+        "train edge --photos X --run run",
+        "train edge --photos photo.png --run run --config X",
+        "convert X --out o.safetensors",
+        "masks check X",
+        "data check --photos X",
+        "single retarget X --scale 2 --out o.png",
+        "fid X X",
+    ],
+)
+def test_what_is_no_file_is_a_sentence_and_nobody_waits_for_it(
+    folder: Path, weights_file: Path, command: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(_hostile(folder)[kind])
+    assert run(*(word.replace("X", path) for word in command.split())) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("edgeconnect: ") and error.isprintable()
+    assert not any(folder.glob("o*")) and not (folder / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "loop", "long"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "inpaint photo.png --mask mask.png --out X",
+        "inpaint photo.png --mask mask.png --out o.png --save-edges X",
+        "edges photo.png --mask mask.png --out X",
+        "score --truth photos --result photos --protocol lama --json X",
+    ],
+)
+def test_results_replace_no_device_pipe_or_loop(
+    folder: Path, weights_file: Path, command: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write_png(folder / "photos/a.png", np.zeros((64, 64, 3), np.uint8))
+    hostile = _hostile(folder)
+    path = Path("/dev/null") if kind == "device" else hostile[kind]
+    assert run(*(word.replace("X", str(path)) for word in command.split())) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("edgeconnect: ")
+    assert Path("/dev/null").is_char_device() and hostile["fifo"].is_fifo() and hostile["loop"].is_symlink()
+
+
+def test_a_link_as_a_result_is_followed_and_stays_a_link(folder: Path, weights_file: Path) -> None:
+    (folder / "real").mkdir()
+    (folder / "o.png").symlink_to(folder / "real/result.png")
+    assert run("inpaint", "photo.png", "--mask", "mask.png", "--out", "o.png") == 0
+    assert (folder / "o.png").is_symlink() and (folder / "real/result.png").is_file()
+
+
+def test_names_of_stray_bytes_and_control_characters_work_and_are_shown_escaped(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [path.name for kind, path in _hostile(folder).items() if kind in ("stray", "control")]
+    for name in names:
+        (folder / "photo.png").rename(folder / name)
+        assert run("inpaint", name, "--mask", "mask.png", "--out", f"out-{name}") == 0
+        assert (folder / f"out-{name}").is_file()
+        (folder / name).rename(folder / "photo.png")
+    said = capsys.readouterr()
+    assert (said.out + said.err).replace("\n", "").isprintable() and "\\x1b[31m\\n" in said.out
+
+
+def test_a_closed_standard_output_is_no_traceback(folder: Path, weights_file: Path) -> None:
+    command = [sys.executable, "-m", "edgeconnect", "masks", "check", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode in (1, 141)
