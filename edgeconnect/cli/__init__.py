@@ -10,6 +10,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ _NAME_SHOWN = 200  # characters of a name that is too long
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `edgeconnect ...` and exit with `run`'s code."""
+    if not sys.warnoptions:  # libraries' warnings are for developers, who ask for them with -W
+        warnings.simplefilter("ignore")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 

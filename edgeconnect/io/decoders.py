@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.unsignedinteger[Any]]
 
-MAX_PIXELS = 500_000_000
-"""Largest width x height that is decoded; more is a mistake or a decompression bomb."""
+MAX_PIXELS = 333_000_000
+"""Largest width x height that is decoded, half of it for 16 bits: a gigabyte as (H,W,3). More is a mistake or
+a decompression bomb."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
 _UNUSUAL = {"I": "32-bit integers", "F": "32-bit floats (HDR)", "LAB": "Lab colours", "HSV": "HSV colours"}
@@ -64,7 +65,7 @@ class Decoded:
 def decode(path: Path) -> Decoded:
     """What a picture's file holds, at its own depth; raises InputError where it cannot be read."""
     with reading(path):
-        found = tiff.read(path, MAX_PIXELS) if head(path)[:4] in _TIFF else None
+        found = tiff.read(path, MAX_PIXELS // 2) if head(path)[:4] in _TIFF else None
         try:
             image = open_image(path)
         except UnidentifiedImageError:  # of kinds that Pillow does not know
@@ -83,6 +84,7 @@ def _decode(path: Path, image: ImageFile.ImageFile, found: tiff.Found | None) ->
         image.seek(found.number)
         notes, pixels = found.notes, found.pixels
     white = _white(path, image)
+    _check_bytes(path, image, white)
     orientation, icc_profile = orientation_of(image), image.info.get("icc_profile")
     try:
         metadata = metadata_of(image)
@@ -211,6 +213,20 @@ def _check_frames(path: Path, image: Image.Image) -> list[str]:
     raise InputError(f"{path}: expected one picture, got an animation of {frames} frames")
 
 
+def _check_bytes(path: Path, image: ImageFile.ImageFile, white: int) -> None:
+    """Refuse what would take too much memory: deep pictures, and PNGs whose header promises too much.
+
+    A byte of Deflate, PNG's compression, holds 1032 at most.
+    """
+    width, height = image.size
+    if white > 255 and width * height > MAX_PIXELS // 2:
+        limit = MAX_PIXELS / 2e6
+        raise InputError(f"{path}: expected at most {limit:g} megapixels of 16 bits, got {width}x{height}")
+    bits = {"RGB": 24, "RGBA": 32, "LA": 16, "I;16": 16}.get(image.mode, 1)
+    if image.format == "PNG" and width * height * bits / 8 > 1032 * path.stat().st_size:
+        raise InputError(f"{path}: expected the {width}x{height} pixels of its header, got too few bytes")
+
+
 def _white(path: Path, image: ImageFile.ImageFile) -> int:
     """The largest value that a channel can have; 255 where Pillow's colour modes will do."""
     if image.format == "JPEG2000":
@@ -231,6 +247,17 @@ def _jpeg2000_depth(path: Path) -> int:
     if len(depths) != 1 or max(depths) >= 128:
         raise InputError(f"{path}: expected unsigned channels of one depth, got a JPEG 2000 of others")
     return depths.pop() + 1
+
+
+def _pixels_alone(png: bytes) -> bytes:
+    """A PNG without what it says about its colours: libpng would comment on that to the terminal."""
+    kept, place = [png[:8]], 8
+    while place + 12 <= len(png):
+        end = place + 12 + int.from_bytes(png[place : place + 4])
+        if png[place + 4 : place + 8] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            kept.append(png[place:end])
+        place = end
+    return b"".join(kept)
 
 
 def _netpbm(content: bytes) -> NDArray[np.uint16]:
@@ -259,7 +286,11 @@ def _deep_pixels(path: Path, image: Image.Image, white: int, notes: list[str]) -
     """
     if image.format == "PPM":
         return tiff.scaled(_netpbm(path.read_bytes()), white)
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    content = path.read_bytes()
+    if image.format == "PNG":
+        image.close()  # its 8 bits a channel
+        content = _pixels_alone(content)
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         if image.format == "JPEG2000":
             notes.append(f"{white.bit_length()} bits a channel were read as 8: their layout is unusual")

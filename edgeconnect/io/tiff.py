@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +39,18 @@ class Found:
 
 
 def read(path: Path, max_pixels: int) -> Found:
-    """What Pillow would not read, or read wrongly; raises InputError for what nobody here reads."""
+    """What Pillow would not read, or read wrongly; raises InputError for what nobody here reads.
+
+    max_pixels: of more than 8 bits.
+    """
     import tifffile
+
+    # it logs what it makes of damaged files; without any handler that would go to the terminal
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
     with tifffile.TiffFile(path) as file:
         number, notes = _main(path, list(file.pages))
         page: Any = file.pages[number]
-        height, width = page.imagelength, page.imagewidth
-        if height * width > max_pixels:
-            raise InputError(
-                f"{path}: expected at most {max_pixels / 10**6:g} megapixels, got {width}x{height}"
-            )
         colours = _COLOURS.get(page.photometric)
         kinds = list(page.extrasamples)
         has_alpha = bool(kinds) and kinds[0] in (1, 2)
@@ -63,6 +65,10 @@ def read(path: Path, max_pixels: int) -> Found:
                 f"{path}: expected grey, RGB or CMYK of 8 or 16 bits a channel, got a TIFF of "
                 f"{page.photometric.name} with {page.bitspersample} bits"
             )
+        if page.imagelength * page.imagewidth > max_pixels:
+            limit = max_pixels / 10**6
+            size = f"{page.imagewidth}x{page.imagelength}"
+            raise InputError(f"{path}: expected at most {limit:g} megapixels of 16 bits, got {size}")
         pixels = _pixels(path, number, page)
         orientation, profile = (page.tags.valueof(tag) for tag in (274, 34675))
     pixels = pixels[..., : colours + has_alpha]

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,8 +17,13 @@ from edgeconnect.errors import InputError
 from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.schema import checked, parse_json
 from edgeconnect.models.discriminator import PatchDiscriminator
-from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
-from edgeconnect.models.layers import effective_shapes, effective_weights, set_effective_weights
+from edgeconnect.models.generators import EdgeGenerator, EdgeStart, HoleStart, InpaintGenerator
+from edgeconnect.models.layers import (
+    Upsampling,
+    effective_shapes,
+    effective_weights,
+    set_effective_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,11 +93,12 @@ class _Generator(_Network):
 
 
 class _EdgeGenerator(_Generator):
-    edge_start: Literal["none", "continued"] = "none"
+    edge_start: EdgeStart = "none"
 
 
 class _InpaintGenerator(_Generator):
-    hole_start: Literal["white", "smooth"]
+    hole_start: HoleStart = "white"
+    upsampling: Upsampling = "transposed"
 
 
 class _Networks(BaseModel):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +249,50 @@ def test_damaged_exif_does_not_cost_the_picture(tmp_path):
         tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f"
     )
     assert read_photo(tmp_path / "a.jpg").rgb.shape == (40, 60, 3) == read_rgb(tmp_path / "a.jpg").shape
+
+
+@pytest.mark.parametrize("suffix", [".png", ".ppm", ".tif"])
+def test_sixteen_bits_count_twice_against_the_limit(rng, tmp_path, monkeypatch, suffix):
+    for depth in (np.uint8, np.uint16):
+        cv2.imwrite(str(tmp_path / f"{np.dtype(depth).itemsize}{suffix}"), deep(rng, 3).astype(depth))
+    monkeypatch.setattr(decoders, "MAX_PIXELS", 600)
+    assert read_photo(tmp_path / f"1{suffix}").rgb.shape == (*SHAPE, 3)
+    with pytest.raises(InputError, match=rf"2\{suffix}: expected at most 0.0003 megapixels of 16 bits"):
+        read_photo(tmp_path / f"2{suffix}")
+
+
+def test_a_png_whose_header_lies_is_refused_before_memory_is_taken(tmp_path):
+    Image.fromarray(data.astronaut()[:9, :9]).save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[16:24] = struct.pack(">II", 18_000, 18_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (tmp_path / "a.png").write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a\.png: expected the 18000x18000 pixels of its header"):
+        read_photo(tmp_path / "a.png")
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+
+
+def test_a_flat_png_is_not_taken_for_a_lie(tmp_path):
+    Image.new("1", (4000, 4000)).save(tmp_path / "a.png", optimize=True)
+    assert read_photo(tmp_path / "a.png").rgb.shape == (4000, 4000, 3)
+    Image.new("RGBA", (3000, 3000)).save(tmp_path / "b.png", optimize=True)
+    assert read_photo(tmp_path / "b.png").alpha is not None
+
+
+def test_what_libraries_say_of_a_file_does_not_reach_the_terminal(rng, tmp_path, capfd):
+    rgb = deep(rng, 3)
+    write_photo(tmp_path / "a.png", rgb, Photo(rgb, icc_profile=b"no profile at all" * 20))
+    tifffile.imwrite(
+        tmp_path / "b.tif", rgb, photometric="rgb", extratags=[(65000, 2, 5, b"a\xff\xfe\0\0", True)]
+    )
+    Image.fromarray(data.astronaut()[:9, :9]).save(tmp_path / "c.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
+    content = (tmp_path / "b.tif").read_bytes()
+    (tmp_path / "d.tif").write_bytes(content[:4] + b"\xff" * 4 + content[8:])
+    for name in ("a.png", "b.tif", "c.jpg", "d.tif"):
+        try:
+            read_photo(tmp_path / name)
+        except InputError:
+            assert name == "d.tif"
+    assert capfd.readouterr() == ("", "")
