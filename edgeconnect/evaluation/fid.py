@@ -105,10 +105,10 @@ def load(path: Path) -> tuple[Statistics, Origin | None]:
     if not path.is_file():
         raise InputError(f"{path}: expected FID statistics in an .npz file, got no file")
     try:
-        with np.load(path) as file:
+        with path.open("rb") as stream, np.load(stream) as file:
             kept: dict[str, NDArray[Any]] = dict(file)
         mean, covariance = kept["mu"], kept["sigma"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: expected FID statistics (mu, sigma) in an .npz file: {error}") from error
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise InputError(f"{path}: expected statistics of {FEATURES} features, got {mean.shape}")

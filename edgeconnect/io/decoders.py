@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import struct
@@ -45,9 +46,10 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TURNS = {2: "c", 3: "rc", 4: "r", 5: "t", 6: "tc", 7: "trc", 8: "tr"}
 # what damaged or hostile files make Pillow's decoders raise
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
-           RuntimeError, struct.error, zlib.error)  # fmt: skip
+           RuntimeError, AttributeError, AssertionError, MemoryError, struct.error, zlib.error)  # fmt: skip
 _limits: list[int | None] = []
 _quiet: list[Any] = []
+_NO_LOG = logging.NullHandler()
 _limit_lock = threading.Lock()
 
 
@@ -64,6 +66,13 @@ class Decoded:
 
 def decode(path: Path) -> Decoded:
     """What a picture's file holds, at its own depth; raises InputError where it cannot be read."""
+    decoded = _opened(path)
+    if not decoded.pixels.size:
+        raise InputError(f"{path}: expected a picture, got one without any pixel")
+    return decoded
+
+
+def _opened(path: Path) -> Decoded:
     with reading(path):
         found = tiff.read(path, MAX_PIXELS // 2) if head(path)[:4] in _TIFF else None
         try:
@@ -171,13 +180,15 @@ def reading(path: Path) -> Iterator[None]:
 def _own_limit() -> Iterator[None]:
     """Lift Pillow's pixel limit to MAX_PIXELS: its own warns at 89 megapixels, below what scanners make.
 
-    Its warnings about what it can read anyway are kept from the user. Both are of the whole process, so the
-    first reader at work changes them and the last one puts them back.
+    What it and tifffile warn of and log is kept from the user. Limit and warnings are of the whole process,
+    so the first reader at work changes them and the last one puts them back.
     """
     with _limit_lock:
         if not _quiet:
             _limits.append(Image.MAX_IMAGE_PIXELS)
             Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+            for name in ("PIL", "tifffile"):  # without any handler, errors would go to the terminal
+                logging.getLogger(name).addHandler(_NO_LOG)
             _quiet.append(warnings.catch_warnings(action="ignore"))
             _quiet[0].__enter__()
         _quiet.append(None)

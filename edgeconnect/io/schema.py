@@ -51,9 +51,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
         if len(content) > _YAML_BYTES:
             raise InputError(f"{file}: expected at most {_YAML_BYTES} bytes of training options, got more")
         values = yaml.load(content.decode("utf-8"), _PlainLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # the constructors of explicit tags raise whatever their values lead to
         reason = " ".join(str(error).split())
         raise InputError(f"{file}: expected a YAML file of training options, got {reason}") from None
     if not isinstance(values, dict):

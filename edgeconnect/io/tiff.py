@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +44,6 @@ def read(path: Path, max_pixels: int) -> Found:
     """
     import tifffile
 
-    # it logs what it makes of damaged files; without any handler that would go to the terminal
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
     with tifffile.TiffFile(path) as file:
         number, notes = _main(path, list(file.pages))
         page: Any = file.pages[number]
@@ -63,7 +59,7 @@ def read(path: Path, max_pixels: int) -> Found:
         if colours is None or page.photometric == 3 or page.bitspersample > 16:
             raise InputError(
                 f"{path}: expected grey, RGB or CMYK of 8 or 16 bits a channel, got a TIFF of "
-                f"{page.photometric.name} with {page.bitspersample} bits"
+                f"{_name(page.photometric)} with {page.bitspersample} bits"
             )
         if page.imagelength * page.imagewidth > max_pixels:
             limit = max_pixels / 10**6
@@ -86,6 +82,11 @@ def read(path: Path, max_pixels: int) -> Found:
         pixels = pixels[..., [0, 3]]  # grey with alpha, spread over three channels as by our own encoder
     pixels = pixels[..., 0] if pixels.shape[2] == 1 else pixels
     return Found(number, orientation or 1, profile, pixels, notes)
+
+
+def _name(number: Any) -> str:
+    """What the standard calls a number, where it does."""
+    return str(getattr(number, "name", number))
 
 
 def _main(path: Path, pages: list[Any]) -> tuple[int, list[str]]:
@@ -119,7 +120,7 @@ def _pixels(path: Path, number: int, page: Any) -> NDArray[Any]:
         pages = [x for x in found[1] if x.dtype in (np.uint16, np.int16)] if usual and found[0] else []
         if not pages:
             raise InputError(
-                f"{path}: expected a deep TIFF of no compression or Deflate, got {page.compression.name}"
+                f"{path}: expected a deep TIFF of no compression or Deflate, got {_name(page.compression)}"
             ) from None
         pixels = np.atleast_3d(pages[0])
         pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]] if pixels.shape[2] > 1 else pixels
