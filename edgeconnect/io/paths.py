@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.pool import ThreadPool
@@ -80,6 +81,13 @@ class PathList(Sequence[Path]):
         kept = torch.ones(len(self), dtype=torch.bool)
         kept[list(indices)] = False
         return PathList(self.root, self._names, self._starts[kept], self._ends[kept])
+
+    def digest(self) -> str:
+        """A hash of the names and their order, in hexadecimal."""
+        found = hashlib.sha256()
+        for tensor in (self._names, self._starts, self._ends):
+            found.update(tensor.numpy().tobytes())
+        return found.hexdigest()
 
     def __len__(self) -> int:
         return len(self._starts)

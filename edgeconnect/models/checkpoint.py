@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,15 +199,30 @@ def _rebuild(path: Path, name: str, config: dict[str, Any], file: Any) -> nn.Mod
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a training state (tensors, numbers, text in dicts and lists) atomically."""
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    try:
+        write_atomically(path, lambda temporary: torch.save(state, temporary))
+    except RuntimeError as error:  # what PyTorch makes of the system's errors
+        raise InputError(f"{path}: expected a place to write to, got: {reason(error)}") from None
 
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read a training state onto the CPU, never running code from the file; InputError for anything else."""
+    _check_sums(path)
     state = load_pickle(path)
     if not isinstance(state, dict) or "step" not in state:
         raise InputError(f"{path}: expected a training checkpoint, got another PyTorch file")
     return cast("dict[str, Any]", state)
+
+
+def _check_sums(path: Path) -> None:
+    """Raise InputError where the checksums of a PyTorch file, a zip, do not fit: PyTorch does not look."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError):
+        return  # of another kind, which load_pickle names
+    if broken is not None:
+        raise InputError(f"{path}: expected a whole training checkpoint, got a damaged one ({broken})")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,9 @@ import torch
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
-from edgeconnect.io.paths import depth_notes, photo_paths
+from edgeconnect.io.paths import depth_notes, find_broken, photo_paths
 from edgeconnect.masks.sampler import MaskMix
-from edgeconnect.models.checkpoint import fitting, load_state, save_state, save_weights
+from edgeconnect.models.checkpoint import fitting, save_state, save_weights
 from edgeconnect.models.vgg import find_vgg19, load_features
 from edgeconnect.training import distributed, run_folder
 from edgeconnect.training.data import TrainingPhotos, training_loader, validation_items
@@ -25,6 +26,7 @@ from edgeconnect.training.validation import validate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edgeconnect.io.paths import PathList
     from edgeconnect.models.vgg import FeatureExtractor
     from edgeconnect.training.batch import Batch
     from edgeconnect.training.config import TrainConfig
@@ -49,13 +51,17 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     device = choose_device(config.device)
-    with distributed.joined(device.type) as ranks:
+    with ExitStack() as stack:
+        ranks = stack.enter_context(distributed.joined(device.type))
         device = _own_device(device, ranks)
-        if ranks.is_main and not resume:
-            run_folder.refuse_another(config.run)
+        if ranks.is_main:
+            stack.enter_context(run_folder.locked(config.run))
+            if not resume:
+                run_folder.refuse_another(config.run)
         distributed.wait(ranks)
         quiet = (lambda text: None) if not ranks.is_main else print_line
-        run = _Run(config, _make_trainer(config, device, ranks, resume, quiet), ranks, quiet)
+        trainer, state = _make_trainer(config, device, ranks, resume, quiet)
+        run = _Run(config, trainer, state, ranks, quiet)
         with stop_signals() as stopping:
             return run.loop(stopping, progress)
 
@@ -64,11 +70,18 @@ class _Run:
     """One process's part of a run: its data, its trainer, its clock."""
 
     def __init__(
-        self, config: TrainConfig, trainer: Trainer, ranks: Ranks, print_line: Callable[[str], None]
+        self,
+        config: TrainConfig,
+        trainer: Trainer,
+        state: dict[str, Any],
+        ranks: Ranks,
+        print_line: Callable[[str], None],
     ) -> None:
         self.config, self.trainer, self.ranks = config, trainer, ranks
         self.paths = run_folder.Paths(config.run)
         photos = _training_photos(config)
+        self.digest = photos.paths.digest()
+        run_folder.check_photos(config.run, state, self.digest)
         print_line(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
         for note in [*depth_notes(photos.paths), *photos.masks.notes()]:
             print_line(note)
@@ -81,7 +94,7 @@ class _Run:
             ranks.world,
             device=trainer.device,
         )
-        self.val_items = _validation_items(config) if ranks.is_main else []
+        self.val_items = _validation_items(config, photos.paths) if ranks.is_main else []
         # last, so that a start that failed leaves nothing behind and can be tried again
         self.log = run_folder.Log(config, trainer.step) if ranks.is_main else None
         if ranks.is_main:
@@ -96,10 +109,20 @@ class _Run:
 
         def step() -> Report:
             before = time.monotonic()
-            terms = trainer.train_step(next(batches))
+            try:
+                batch = next(batches)
+            except Exception:  # a dead worker, a broken photo: what was trained is kept
+                if self.log and trainer.step:
+                    self.save()
+                raise
+            terms = trainer.train_step(batch)
             report = self.report(terms, time.monotonic() - before)
             if self.log:
-                progress(report)
+                try:
+                    progress(report)
+                except BrokenPipeError:  # nobody reads the output any more
+                    self.after_step(report, is_last=True)
+                    raise
             return report
 
         return run_steps(
@@ -140,14 +163,16 @@ class _Run:
         write_png(self.paths.sample(self.trainer.step), grid)
 
     def save(self) -> None:
-        save_state(self.paths.checkpoint(self.trainer.step), self.trainer.state())
+        step = self.trainer.step
+        save_state(self.paths.checkpoint(step), {**self.trainer.state(), "photos": self.digest})
         save_weights(self.paths.weights, self.trainer.weights())
-        self.paths.forget_old_checkpoints(self.config.keep)
+        self.paths.forget_old_checkpoints(self.config.keep, step)
 
 
 def _make_trainer(
     config: TrainConfig, device: torch.device, ranks: Ranks, resume: bool, print_line: Callable[[str], None]
-) -> Trainer:
+) -> tuple[Trainer, dict[str, Any]]:
+    """A trainer, and the checkpoint's contents that it goes on from, empty for a new run."""
     networks = build_networks(config)
     paths = run_folder.Paths(config.run)
     has_saved = resume and paths.has_saved
@@ -158,16 +183,17 @@ def _make_trainer(
     if features:
         print_line(features.describe())
     trainer = Trainer(config, networks, features, device, ranks)
+    state: dict[str, Any] = {}
     if has_saved:
-        checkpoint = paths.latest_checkpoint()
+        checkpoint, state = paths.latest_state(print_line)
         with fitting(checkpoint):
-            trainer.load_state(load_state(checkpoint))
+            trainer.load_state(state)
         if trainer.step > config.steps:
             raise InputError(f"{config.run}: expected more steps than its {trainer.step}, got {config.steps}")
         print_line(f"resumed from {checkpoint}")
     elif resume:
         print_line("nothing was saved yet: from the start")
-    return trainer
+    return trainer, {"photos": state["photos"]} if "photos" in state else {}
 
 
 def _own_device(device: torch.device, ranks: Ranks) -> torch.device:
@@ -208,10 +234,13 @@ def _training_photos(config: TrainConfig) -> TrainingPhotos:
     )
 
 
-def _validation_items(config: TrainConfig) -> list[Batch]:
+def _validation_items(config: TrainConfig, photos: PathList) -> list[Batch]:
+    """`photos`, of which the broken ones may be left out, are the default."""
     # edges of another detector lie beside the training photos; without them Canny's are the measure
     folder = None if config.val_photos else config.edges_folder
-    paths = photo_paths(config.val_photos or config.photos)
+    paths = photo_paths(config.val_photos) if config.val_photos else photos
+    if config.val_photos and config.skip_broken:
+        paths = paths.without(index for index, _ in find_broken(paths, max(config.workers, 1)))
     return validation_items(
         paths,
         config.size,

@@ -1,5 +1,5 @@
-"""The loop of every training and how it ends: at its last step, after some minutes, or on SIGTERM and SIGINT,
-which are taken as a wish to stop at a good moment.
+"""The loop of every training and how it ends: at its last step, after some minutes, or on a signal that
+is taken as a wish to stop at a good moment.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def run_steps(
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT append their numbers to, instead of ending the process at once.
+    """A list that SIGTERM, SIGINT, SIGHUP and SIGUSR1 append their numbers to, instead of ending the process.
 
     One that comes `PATIENCE_S` after the first raises KeyboardInterrupt: the good moment did not come.
     """
@@ -69,7 +69,8 @@ def stop_signals() -> Iterator[list[int]]:
         if times[-1] - times[0] > PATIENCE_S:
             raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    names = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # a closed terminal and a cluster's warning too
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     previous = [signal.signal(number, receive) for number in numbers]
     try:
         yield received
