@@ -202,10 +202,10 @@ def _own_limit() -> Iterator[None]:
                 Image.MAX_IMAGE_PIXELS = _limits.pop()
 
 
-def open_image(path: Path, max_pixels: int | None = None) -> ImageFile.ImageFile:
+def open_image(path: Path, max_pixels: float | None = None) -> ImageFile.ImageFile:
     """Read a file's header; pixels come later. InputError above `max_pixels` or MAX_PIXELS."""
     require_file(path)
-    max_pixels = max_pixels or MAX_PIXELS
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
     image = Image.open(path, formats=_FORMATS)
     width, height = image.size
     if width * height > max_pixels:

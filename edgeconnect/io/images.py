@@ -127,10 +127,10 @@ def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
     write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
 
 
-def check_size(path: str | Path, max_pixels: int) -> None:
-    """Raise InputError where a picture's header says more than `max_pixels`, without decoding it."""
-    with reading(Path(path)), open_image(Path(path), max_pixels):
-        pass
+def check_size(path: str | Path, max_pixels: float) -> int:
+    """A picture's pixels by its header, which is not decoded; InputError for more than `max_pixels`."""
+    with reading(Path(path)), open_image(Path(path), max_pixels) as image:
+        return image.width * image.height
 
 
 def is_image(path: str | Path) -> bool:
