@@ -34,7 +34,7 @@ def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
 
 
 def add_mask_options(parser: argparse.ArgumentParser) -> None:
-    """Add --mask, --mask-polarity, --box and --dilate."""
+    """Add --mask, --mask-polarity, --box, --dilate, --ignore and --wrap."""
     parser.add_argument(
         "--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise"
     )
@@ -49,6 +49,16 @@ def add_mask_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dilate", type=pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="black|alpha|FILE",
+        help="neither fill nor copy from: black surroundings, what is transparent, the white of a mask file",
+    )
+    parser.add_argument(
+        "--wrap",
+        action="store_true",
+        help="the photo is a 360-degree panorama: its sides are neighbours",
     )
 
 
@@ -76,6 +86,8 @@ def checked_masking(options: argparse.Namespace) -> MaskOptions:
         options.dilate,
         getattr(options, "feather", 0.0),
         getattr(options, "edges_polarity", "guess"),
+        options.ignore,
+        options.wrap,
     )
 
 

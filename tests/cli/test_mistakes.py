@@ -424,3 +424,53 @@ def test_a_closed_standard_output_is_no_traceback(folder: Path, weights_file: Pa
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
     assert process.returncode in (1, 141)
+
+
+@pytest.mark.parametrize("how", ["black", "alpha", "mask"])
+def test_what_is_ignored_is_neither_filled_nor_copied_from(
+    folder: Path, weights_file: Path, how: str, rng: np.random.Generator
+) -> None:
+    photo = rng.integers(180, 189, (96, 128, 3), np.uint8)
+    photo[40:60, 60:80] = 0  # black, but inside: part of the photo
+    outside = np.zeros((96, 128), bool)
+    outside[:, :20] = outside[:10] = True
+    photo[outside] = 0 if how == "black" else 5
+    alpha = np.where(outside, 0, 255).astype(np.uint8)
+    images.write_png(folder / "scan.png", np.dstack([photo, alpha]) if how == "alpha" else photo)
+    images.write_png(folder / "outside.png", outside)
+    ignore = "outside.png" if how == "mask" else how
+    command = "inpaint scan.png --box 10,5,30,40 --inpainter telea --out o.png"
+    assert run(*command.split(), "--ignore", ignore) == 0
+    result, hole = images.read_photo(folder / "o.png"), np.zeros((96, 128), bool)
+    hole[5:45, 10:40] = True
+    hole &= ~outside
+    np.testing.assert_array_equal(result.rgb[~hole], photo[~hole])
+    assert result.rgb[hole].min() > 150
+    assert run(*command.split()) == 0
+    assert images.read_rgb(folder / "o.png")[hole].min() < 150  # without it, the fill fades to black
+
+
+def test_a_hole_across_the_ends_of_a_panorama_is_filled_as_one(
+    folder: Path, weights_file: Path, photo: np.ndarray
+) -> None:
+    results = []
+    for shift in (0, 50, 77):
+        images.write_png(folder / "pano.png", np.roll(photo, shift, axis=1))
+        images.write_png(folder / "hole.png", np.roll(_box((96, 128)), shift, axis=1))
+        options = ("--wrap", "--save-edges", "lines.png", "--texture", "0", "--out", "o.png")
+        assert run("inpaint", "pano.png", "--mask", "hole.png", *options) == 0
+        both = images.read_rgb(folder / "o.png"), images.read_raw(folder / "lines.png")
+        results.append([np.roll(pixels, -shift, axis=1) for pixels in both])
+        np.testing.assert_array_equal(results[-1][0][~_box((96, 128))], photo[~_box((96, 128))])
+    for other in results[1:]:
+        for one, same in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, same)
+
+
+def test_alpha_is_ignored_in_vain_without_an_alpha_channel(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("inpaint", "photo.png", "--mask", "mask.png", "--ignore", "alpha", "--out", "o.png") == 1
+    assert "photo.png: --ignore alpha: expected" in capsys.readouterr().err
+    images.write_png(folder / "all.png", np.ones((96, 128), bool))
+    assert run("inpaint", "photo.png", "--mask", "mask.png", "--ignore", "all.png", "--out", "o.png") == 1

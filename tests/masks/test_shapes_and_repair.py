@@ -503,3 +503,12 @@ def test_other_kinds_are_drawn_in_the_classes_that_they_can_have(recipe, tmp_pat
     assert ratios == pytest.approx([0.25, 0.25], abs=0.02)
     assert main([*common, "--kind", "half", "--ratios", "0-10"]) == 1
     assert "classes that half can have" in capsys.readouterr().err
+
+
+def test_the_widest_gap_goes_around_the_ends():
+    mask = np.zeros((3, 20), bool)
+    assert shapes.widest_gap(mask) == 0 == shapes.widest_gap(~mask)
+    mask[1, [5, 11]] = True
+    assert shapes.widest_gap(mask) == 18  # columns 12 to 4
+    for shift in range(20):
+        assert shapes.widest_gap(np.roll(mask, shift, axis=1)) == (18 + shift) % 20
