@@ -232,10 +232,13 @@ def _naming(path: Path) -> Iterator[None]:
         raise error if printable(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
-def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str | Path) -> int:
+def work_through(
+    jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str | Path, *, skip_done: bool = False
+) -> int:
     """Do `work`, which returns notes, for each job; the exit code.
 
-    A folder has a progress bar, and a photo of it that cannot be used is said and left out: InputError at the
+    skip_done: leave out those of a folder whose files are all there: they are written whole or not at all. A
+    folder has a progress bar, and a photo of it that cannot be used is said and left out: InputError at the
     end. One photo's InputError goes through.
     """
     from tqdm import tqdm
@@ -245,7 +248,10 @@ def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str
         print(printable(jobs[0].out))
         return 0
     failed = 0
-    for job in tqdm(jobs, unit="photo", dynamic_ncols=True):
+    waiting = [job for job in jobs if not (skip_done and job.is_done)]
+    if left := len(jobs) - len(waiting):
+        _print_notes([f"{left} of {len(jobs)} photos have their results already"])
+    for job in tqdm(waiting, unit="photo", dynamic_ncols=True):
         try:
             _print_notes(work(job))
         except InputError as error:

@@ -34,7 +34,7 @@ def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
 
 
 def add_mask_options(parser: argparse.ArgumentParser) -> None:
-    """Add --mask, --mask-polarity, --box, --dilate, --ignore and --wrap."""
+    """Add --mask, --mask-polarity, --box, --dilate, --ignore, --wrap and --skip-done."""
     parser.add_argument(
         "--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise"
     )
@@ -49,6 +49,11 @@ def add_mask_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dilate", type=pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
+    )
+    parser.add_argument(
+        "--skip-done",
+        action="store_true",
+        help="leave out photos of a folder whose results are there",
     )
     parser.add_argument(
         "--ignore",

@@ -31,6 +31,16 @@ class Job:
     edges_from: Path | None = None
     save_edges: Path | None = None
 
+    @property
+    def results(self) -> list[Path]:
+        """All files that are written."""
+        return [path for path in (self.out, *self.candidates, self.save_edges) if path]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of them are there."""
+        return all(path.is_file() for path in self.results)
+
 
 # what a job's field is called in a sentence
 _FIELDS = {"mask": "mask", "edges": "edge map", "edges_from": "photo to take edges from"}
@@ -159,7 +169,7 @@ def _check(jobs: Sequence[Job]) -> None:
     inputs = _inputs(jobs)
     taken: set[Path] = set()
     for job in jobs:
-        for path in filter(None, (job.out, *job.candidates, job.save_edges)):
+        for path in job.results:
             encoders.output_format(path)
             check_target(path)
             if real_path(path) in inputs:

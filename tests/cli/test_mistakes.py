@@ -474,3 +474,19 @@ def test_alpha_is_ignored_in_vain_without_an_alpha_channel(
     assert "photo.png: --ignore alpha: expected" in capsys.readouterr().err
     images.write_png(folder / "all.png", np.ones((96, 128), bool))
     assert run("inpaint", "photo.png", "--mask", "mask.png", "--ignore", "all.png", "--out", "o.png") == 1
+
+
+def test_a_folder_goes_on_where_it_was_killed(
+    folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        images.write_png(folder / f"photos/{name}.png", photo)
+    options = ("--mask", "mask.png", "--inpainter", "telea", "--out", "o", "--skip-done")
+    assert run("inpaint", "photos", *options) == 0
+    (folder / "o/b.png").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in (folder / "o").iterdir()}
+    capsys.readouterr()
+    assert run("inpaint", "photos", *options) == 0
+    assert "2 of 3 photos have their results already" in capsys.readouterr().err
+    after = {path.name: path.stat().st_mtime_ns for path in (folder / "o").iterdir()}
+    assert after.keys() == {"a.png", "b.png", "c.png"} and before.items() <= after.items()
