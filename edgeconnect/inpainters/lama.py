@@ -21,8 +21,8 @@ class Lama:
     """LaMa (Suvorov et al., 2022) from a TorchScript file, such as the published big-lama.pt.
 
     The file's module takes a photo (1,3,H,W) in [0,1] and a mask (1,1,H,W), 1 = hole, whose sides are
-    multiples of 8, and gives (1,3,H,W) in [0,1]. Errors: a file that is no TorchScript. A TorchScript file is a
-    program, which may write files as soon as it is loaded: take it from a source you trust.
+    multiples of 8, and gives (1,3,H,W) in [0,1]. Errors: a file that is no TorchScript. A TorchScript file is
+    a program, which may write files as soon as it is loaded: take it from a source you trust.
     """
 
     def __init__(self, file: Path, device: str = "auto") -> None:
