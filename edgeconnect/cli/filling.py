@@ -14,6 +14,7 @@ from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_e
 from edgeconnect.errors import InputError, printable
 from edgeconnect.inpainters.edgeconnect import EdgeConnect, blend
 from edgeconnect.io import decoders, images
+from edgeconnect.io.atomic import real_path
 from edgeconnect.masks import repair, shapes
 
 if TYPE_CHECKING:
@@ -127,6 +128,10 @@ def read(job: Job, options: MaskOptions) -> Task:
     if options.boxes:
         mask |= shapes.boxes(size[0], size[1], options.boxes)
     if job.mask:
+        if real_path(job.mask) == real_path(job.photo) and not photo.is_transparent:
+            raise InputError(
+                f"{job.mask}: expected a mask, got the photo itself, of which nothing is transparent"
+            )
         drawn, more = _read_mask(job.mask, photo, options.polarity)
         notes += [f"{job.mask}: {note}" for note in more]
         mask |= drawn

@@ -41,6 +41,11 @@ class Photo:
     notes: tuple[str, ...] = ()
     metadata: Metadata = NOTHING
 
+    @property
+    def is_transparent(self) -> bool:
+        """Whether some of it is, by half or more."""
+        return self.alpha is not None and bool((self.alpha <= np.iinfo(self.alpha.dtype).max // 2).any())
+
     def without_eraser(self, hole: NDArray[np.bool_]) -> Photo:
         """This photo with an opaque hole, where the hole alone was transparent: it had been erased.
 

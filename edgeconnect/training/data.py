@@ -49,6 +49,7 @@ Place = tuple[int, int]
 """(position, index): the item's number since step 0, and which photo it takes."""
 
 _PATIENCE_S = 600  # for a batch of workers; a full /dev/shm keeps them waiting without end
+_AHEAD, _PLANES = 2, 7  # batches that a worker prepares ahead; of a photo, gray, edges, hole and start
 _EDGE_SUFFIXES = (".png", ".webp", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
 
 
@@ -181,12 +182,15 @@ def training_loader(
     device: where they will be used; for CUDA they come in page-locked memory. The dataset is pickled for the
     workers; its list of photos goes to them as shared memory.
     """
+    if workers:
+        _check_shared_memory(world * workers * _AHEAD * batch_size * dataset.size**2 * _PLANES * 4)
     places = Positions(batch_size, len(dataset), dataset.seed, start_step, rank, world)
     return TrainingLoader(
         dataset,
         batch_sampler=places,
         num_workers=workers,
         timeout=_PATIENCE_S if workers else 0,
+        prefetch_factor=_AHEAD if workers else None,
         multiprocessing_context=_clean_processes() if workers else None,
         collate_fn=_collate,
         worker_init_fn=_start_worker,
@@ -195,6 +199,19 @@ def training_loader(
         # its own, because starting workers draws from it: the global one belongs to the training step
         generator=torch.Generator(),
     )
+
+
+def _check_shared_memory(needed: int) -> None:
+    """Raise InputError where what workers prepare ahead does not fit: they would hang or be killed."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except (OSError, AttributeError):  # another system
+        return
+    if (free := found.f_bavail * found.f_frsize) < needed:
+        raise InputError(
+            f"workers: expected {needed / 2**20:.0f} MB of shared memory for their batches, got "
+            f"{free / 2**20:.0f} free in /dev/shm; enlarge it (docker: --shm-size), or take fewer --workers or 0"
+        )
 
 
 def validation_items(

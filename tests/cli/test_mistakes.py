@@ -287,6 +287,19 @@ def test_a_photo_given_as_a_mask_is_refused_and_a_swap_is_recognised(
         assert ("are the two swapped?" in error) == (photo_name == "mask.png")
 
 
+def test_a_photo_without_transparency_is_not_its_own_mask(
+    folder: Path, weights_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write_png(folder / "page.png", ~_box((96, 128)))  # black and white, as masks are
+    images.write_png(
+        folder / "opaque.png", np.dstack([images.read_rgb("page.png"), np.full((96, 128), 255, np.uint8)])
+    )
+    for name in ("page.png", "opaque.png"):
+        assert run("inpaint", name, "--mask", f"./{name}", "--out", "o.png") == 1
+        assert "got the photo itself, of which nothing is transparent" in capsys.readouterr().err
+    assert not (folder / "o.png").exists()
+
+
 def test_a_mask_as_the_camera_stored_the_photo_is_turned_at_any_size(
     folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:

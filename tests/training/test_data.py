@@ -6,6 +6,7 @@ import pickle
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -264,3 +265,16 @@ def test_workers_without_shared_memory_are_a_sentence(tmp_path, monkeypatch, tex
     with pytest.raises(InputError, match=r"the 2 workers brought no batch: .*--workers 0") as error:
         next(iter(training_loader(dataset, 2, 2)))
     assert "\n" not in str(error.value)
+
+
+def test_shared_memory_too_small_for_the_workers_is_said_at_once(tmp_path, monkeypatch) -> None:
+    dataset = TrainingPhotos(photo_paths(write_photos(tmp_path)), 32, masks=SQUARE)
+    needed = 2 * 2 * 2 * 32**2 * 7 * 4
+    for free, fits in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr("os.statvfs", lambda path, free=free: SimpleNamespace(f_bavail=free, f_frsize=1))
+        assert training_loader(dataset, 2, 0).num_workers == 0
+        if fits:
+            assert training_loader(dataset, 2, 2).num_workers == 2
+            continue
+        with pytest.raises(InputError, match=r"/dev/shm; enlarge it .* fewer --workers"):
+            training_loader(dataset, 2, 2)
