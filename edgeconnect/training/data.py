@@ -210,7 +210,7 @@ def _check_shared_memory(needed: int) -> None:
     if (free := found.f_bavail * found.f_frsize) < needed:
         raise InputError(
             f"workers: expected {needed / 2**20:.0f} MB of shared memory for their batches, got "
-            f"{free / 2**20:.0f} free in /dev/shm; enlarge it (docker: --shm-size), or take fewer --workers or 0"
+            f"{free / 2**20:.0f} free in /dev/shm; enlarge it (docker: --shm-size) or take fewer --workers"
         )
 
 
