@@ -19,7 +19,7 @@ from edgeconnect.models.vgg import find_vgg19, load_features
 from edgeconnect.training import distributed, run_folder
 from edgeconnect.training.data import TrainingPhotos, training_loader, validation_items
 from edgeconnect.training.initial import initialise
-from edgeconnect.training.stopping import Outcome, run_steps, stop_signals
+from edgeconnect.training.stopping import Outcome, Signals, StopWaitingError, run_steps, stop_signals
 from edgeconnect.training.trainer import Trainer, build_networks
 from edgeconnect.training.validation import validate
 
@@ -100,7 +100,7 @@ class _Run:
         if ranks.is_main:
             run_folder.save_config(config)
 
-    def loop(self, stopping: list[int], progress: Callable[[Report], None]) -> Outcome:
+    def loop(self, stopping: Signals, progress: Callable[[Report], None]) -> Outcome:
         config, trainer = self.config, self.trainer
         ends = None if config.max_minutes is None else time.monotonic() + 60 * config.max_minutes
         if trainer.step == 0:
@@ -109,12 +109,16 @@ class _Run:
 
         def step() -> Report:
             before = time.monotonic()
+            # nothing else waits for this process, and the state is that of the last step
+            stopping.is_waiting = config.workers > 0 and self.ranks.world == 1
             try:
                 batch = next(batches)
-            except Exception:  # a dead worker, a broken photo: what was trained is kept
+            except (Exception, StopWaitingError):  # a dead worker, a broken photo: what was trained is kept
                 if self.log and trainer.step:
                     self.save()
                 raise
+            finally:
+                stopping.is_waiting = False
             terms = trainer.train_step(batch)
             report = self.report(terms, time.monotonic() - before)
             if self.log:
@@ -125,15 +129,18 @@ class _Run:
                     raise
             return report
 
-        return run_steps(
-            step,
-            self.after_step,
-            done=trainer.step,
-            steps=config.steps,
-            ends=ends,
-            stopping=stopping,
-            anywhere=lambda flag: distributed.anywhere(flag, self.ranks, trainer.device),
-        )
+        try:
+            return run_steps(
+                step,
+                self.after_step,
+                done=trainer.step,
+                steps=config.steps,
+                ends=ends,
+                stopping=stopping,
+                anywhere=lambda flag: distributed.anywhere(flag, self.ranks, trainer.device),
+            )
+        except StopWaitingError:
+            return Outcome(trainer.step, stopping[0])
 
     def after_step(self, report: Report, is_last: bool) -> None:
         """Log, validate and save where this step calls for it; main process alone."""

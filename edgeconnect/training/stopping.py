@@ -54,18 +54,30 @@ def run_steps(
     return Outcome(done, stopping[0] if stopping else None)
 
 
+class StopWaitingError(KeyboardInterrupt):
+    """A signal came while the run waited for data, which may never come: it stops where it is."""
+
+
+class Signals(list[int]):
+    """Those received so far; `is_waiting` is set where one may raise StopWaitingError."""
+
+    is_waiting = False
+
+
 @contextmanager
-def stop_signals() -> Iterator[list[int]]:
+def stop_signals() -> Iterator[Signals]:
     """A list that SIGTERM, SIGINT, SIGHUP and SIGUSR1 append their numbers to, instead of ending the process.
 
     One that comes `PATIENCE_S` after the first raises KeyboardInterrupt: the good moment did not come.
     """
-    received: list[int] = []
+    received = Signals()
     times: list[float] = []
 
     def receive(number: int, _: object) -> None:
         received.append(number)
         times.append(time.monotonic())
+        if received.is_waiting:
+            raise StopWaitingError
         if times[-1] - times[0] > PATIENCE_S:
             raise KeyboardInterrupt
 

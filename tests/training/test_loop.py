@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +330,21 @@ def test_what_ends_a_run_between_two_steps_costs_no_step(tmp_path: Path, monkeyp
         train(config, resume=True)
     step = load_state(Paths(config.run).latest_checkpoint())["step"]
     assert log_lines(config)[-1]["step"] == step >= 2
+
+
+def test_a_signal_ends_a_run_whose_workers_bring_nothing(tmp_path: Path, monkeypatch) -> None:
+    real = loop.training_loader
+
+    def stuck(photos: Any, batch_size: int, workers: int, *rest: Any, **options: Any) -> Iterator[Any]:
+        yield from islice(real(photos, batch_size, 0, *rest, **options), 2)
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        time.sleep(60)
+
+    monkeypatch.setattr(loop, "training_loader", stuck)
+    config = tiny_config(tmp_path, workers=1, steps=100, save_every=100, validate_every=100)
+    start_s = time.monotonic()
+    assert train(config) == Outcome(2, signal.SIGTERM)
+    assert time.monotonic() - start_s < 30 and Paths(config.run).checkpoint(2).exists()
 
 
 @pytest.mark.slow
