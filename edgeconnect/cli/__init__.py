@@ -7,11 +7,15 @@ code, and a line in VERBS.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
+import time
 import warnings
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeconnect import __version__
@@ -58,6 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         code: int = options.run_command(options)
     except (InputError, NonFiniteLossError) as error:
         print(f"edgeconnect: {error}", file=sys.stderr)
+        _tell_torchrun(str(error))
         code = 1
     except BrokenPipeError:  # whoever read the output has had enough of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -70,6 +75,14 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = 130
     return code
+
+
+def _tell_torchrun(sentence: str) -> None:
+    """Have `torchrun`, where it started this process, end its own long report with the sentence."""
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        message = {"message": sentence, "extraInfo": {"timestamp": str(int(time.time()))}}
+        with suppress(OSError):
+            Path(path).write_text(json.dumps({"message": message}), encoding="utf-8")
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -503,3 +504,12 @@ def test_a_folder_goes_on_where_it_was_killed(
     assert "2 of 3 photos have their results already" in capsys.readouterr().err
     after = {path.name: path.stat().st_mtime_ns for path in (folder / "o").iterdir()}
     assert after.keys() == {"a.png", "b.png", "c.png"} and before.items() <= after.items()
+
+
+def test_torchrun_s_report_ends_with_the_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(folder / "error.json"))
+    assert run("train", "edge", "--photos", "nothing", "--run", "run") == 1
+    told = json.loads((folder / "error.json").read_text())["message"]
+    assert (
+        "nothing: expected a folder of photos" in told["message"] and told["extraInfo"]["timestamp"].isdigit()
+    )
