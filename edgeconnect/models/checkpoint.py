@@ -157,7 +157,7 @@ def opened(path: Path, what: str, format: str) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             found = (file.metadata() or {}).get("format", "none named")
             if found != format:
-                raise InputError(f"{path}: expected weights of format {format}, got {found[:50]}")
+                raise InputError(f"{path}: expected {what} of format {format}, got {found[:50]}")
             yield file
     except (SafetensorError, OSError, UnicodeDecodeError) as error:
         hint = "; turn released .pth files into one with `edgeconnect convert`"
