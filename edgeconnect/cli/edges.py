@@ -35,5 +35,8 @@ def run(options: argparse.Namespace) -> int:
     jobs = plan(options.photo, options.out, mask=options.mask)
     model = load_model(options)
     return filling.work_through(
-        jobs, lambda job: filling.complete(model, job, masking, options.lines), options.out
+        jobs,
+        lambda job: filling.complete(model, job, masking, options.lines),
+        options.out,
+        skip_done=options.skip_done,
     )

@@ -64,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inpainter",
         default="edgeconnect",
         metavar="NAME",
-        help="another one than the networks: telea, ns, biharmonic, patches, lama:FILE, module:callable, ... "
+        help="another one than the networks: telea, ns, biharmonic, patches, lama:FILE, module:callable ...; "
+        "the last two are programs: take them from sources you trust "
         "[%(default)s]",
     )
     parser.add_argument(
@@ -85,7 +86,9 @@ def run(options: argparse.Namespace) -> int:
         return _by_another(options, jobs, masking)
     model = load_model(options)
     how = filling.FillOptions(options.lines, options.texture, options.seed)
-    return filling.work_through(jobs, lambda job: filling.run(model, job, masking, how), options.out)
+    return filling.work_through(
+        jobs, lambda job: filling.run(model, job, masking, how), options.out, skip_done=options.skip_done
+    )
 
 
 def _by_another(options: argparse.Namespace, jobs: Sequence[Job], masking: MaskOptions) -> int:
@@ -101,5 +104,8 @@ def _by_another(options: argparse.Namespace, jobs: Sequence[Job], masking: MaskO
         raise InputError(f"{flag} is for the networks, which --inpainter {options.inpainter} does not use")
     inpainter = get(options.inpainter, options.device)
     return filling.work_through(
-        jobs, lambda job: filling.fill(partial(fill, inpainter), job, masking), options.out
+        jobs,
+        lambda job: filling.fill(partial(fill, inpainter), job, masking),
+        options.out,
+        skip_done=options.skip_done,
     )

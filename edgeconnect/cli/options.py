@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from edgeconnect.cli.filling import MaskOptions
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
+_POLARITIES = ("guess", "white", "black", "alpha", "opaque")
+
 
 def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
     """A type for argparse: a whole number from `low` to `high` (None: without end)."""
@@ -32,21 +34,45 @@ def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
 
 
 def add_mask_options(parser: argparse.ArgumentParser) -> None:
-    """Add --mask, --mask-polarity, --box and --dilate."""
+    """Add --mask, --mask-polarity, --box, --dilate, --ignore, --wrap and --skip-done."""
     parser.add_argument(
         "--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise"
     )
     parser.add_argument(
         "--mask-polarity",
         default="guess",
-        choices=("guess", "white", "black", "alpha"),
-        help="what the hole is [guess]",
+        choices=_POLARITIES,
+        help="what the hole is; alpha: what is transparent, opaque: the rest of it [guess]",
     )
     parser.add_argument(
         "--box", type=_box, action="extend", nargs="+", default=[], metavar="X,Y,W,H", help="hole(s) in px"
     )
     parser.add_argument(
         "--dilate", type=pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
+    )
+    parser.add_argument(
+        "--skip-done",
+        action="store_true",
+        help="leave out photos of a folder whose results are there",
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="black|alpha|FILE",
+        help="neither fill nor copy from: black surroundings, what is transparent, the white of a mask file",
+    )
+    parser.add_argument(
+        "--wrap",
+        action="store_true",
+        help="the photo is a 360-degree panorama: its sides are neighbours",
+    )
+
+
+def add_polarity_option(parser: argparse.ArgumentParser) -> None:
+    """Add --polarity of the masks that results are scored with."""
+    parser.add_argument(
+        "--polarity",
+        choices=_POLARITIES,
+        help="the hole in mask files [white, if they look so]",
     )
 
 
@@ -65,6 +91,8 @@ def checked_masking(options: argparse.Namespace) -> MaskOptions:
         options.dilate,
         getattr(options, "feather", 0.0),
         getattr(options, "edges_polarity", "guess"),
+        options.ignore,
+        options.wrap,
     )
 
 

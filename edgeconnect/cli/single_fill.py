@@ -74,7 +74,12 @@ def _fill(options: argparse.Namespace) -> int:
         networks, budget_seconds=options.budget, seed=options.seed, device=options.device, progress=show
     )
 
-    return work_through(jobs, lambda job: filling.fill(inpainter, job, masking), options.out)
+    return work_through(
+        jobs,
+        lambda job: filling.fill(inpainter, job, masking),
+        options.out,
+        skip_done=options.skip_done,
+    )
 
 
 class _Show:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.io import encoders, images
-from edgeconnect.io.pairing import is_named_after, pair_by_stem
+from edgeconnect.io.atomic import check_target, real_path
+from edgeconnect.io.pairing import is_mask_name, is_named_after, pair_by_stem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,16 @@ class Job:
     edges_from: Path | None = None
     save_edges: Path | None = None
 
+    @property
+    def results(self) -> list[Path]:
+        """All files that are written."""
+        return [path for path in (self.out, *self.candidates, self.save_edges) if path]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of them are there."""
+        return all(path.is_file() for path in self.results)
+
 
 # what a job's field is called in a sentence
 _FIELDS = {"mask": "mask", "edges": "edge map", "edges_from": "photo to take edges from"}
@@ -46,7 +57,8 @@ def plan(
     candidates: int = 1,
 ) -> list[Job]:
     """The jobs for a photo or a folder of photos; masks, edge maps and photos to take edges from are a file,
-    or a folder paired by stem (which may hold others too where there is one photo).
+    or a folder paired by stem (which may hold others too where there is one photo). In a folder that holds
+    the masks too, itself or in one below, these are no photos: those called PHOTO_mask, those below.
 
     Results of a folder keep their place and stem in the folder `out`, as PNG; that of one photo goes to the
     file `out`, or into the folder, which is there already or ends in a slash; `save_edges` likewise. Of
@@ -56,7 +68,7 @@ def plan(
     if not photo.exists():
         raise InputError(f"{photo}: no such photo or folder")
     if photo.is_dir():
-        photos = images.list_images(photo)
+        photos = _without_masks(images.list_images(photo), photo, mask)
         if not photos:
             raise InputError(f"{photo}: expected a folder of photos, found none in it")
         _check_folders(out, save_edges)
@@ -78,6 +90,22 @@ def plan(
     jobs = _with(jobs, "edges_from", edges_from)
     _check(jobs)
     return jobs
+
+
+def _without_masks(found: list[Path], folder: Path, mask: Path | None) -> list[Path]:
+    """The photos among what lies in a folder with (or in) which masks were given."""
+    if mask is None or not mask.exists():
+        return found
+    if not mask.samefile(folder):
+        inside = real_path(mask)
+        return [path for path in found if not real_path(path).is_relative_to(inside)]
+    photos = [path for path in found if not is_mask_name(path)]
+    if found and len(photos) in (0, len(found)):
+        raise InputError(
+            f"{folder}: expected photos and their masks, called PHOTO_mask, in one folder, "
+            f"got {len(found)} pictures with{'out such' if photos else ' only such'} a name"
+        )
+    return photos
 
 
 def _numbered(out: Path, candidates: int) -> tuple[Path, ...]:
@@ -109,7 +137,9 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
         raise InputError(f"{source}: no such {_FIELDS[field]} or folder")
     if not source.is_dir():
         return [_given(job, field, source) for job in jobs]
-    files = images.list_images(source)
+    # a photo is not its own mask or edge map, and another one's neither
+    photos = {real_path(job.photo) for job in jobs if field != "edges_from"}
+    files = [path for path in images.list_images(source) if real_path(path) not in photos]
     if len(jobs) == 1:
         files = [path for path in files if is_named_after(path, jobs[0].photo)]
     partner = dict(pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))
@@ -125,14 +155,13 @@ def check_free(path: Path, jobs: Sequence[Job]) -> None:
     """Raises InputError where a PNG at `path` would replace what a job reads or writes."""
     if path.is_dir() or encoders.output_format(path)[0] != "PNG":
         raise InputError(f"{path}: expected the name of a PNG file, got another")
-    if path.resolve() in _inputs(jobs) | {job.out.resolve() for job in jobs}:
+    if real_path(path) in _inputs(jobs) | {real_path(job.out) for job in jobs}:
         raise InputError(f"{path}: this would replace an input or a result; choose another name")
 
 
 def _inputs(jobs: Sequence[Job]) -> set[Path]:
-    return {
-        path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path
-    }
+    found = [path for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path]
+    return set(map(real_path, found))
 
 
 def _check(jobs: Sequence[Job]) -> None:
@@ -140,10 +169,11 @@ def _check(jobs: Sequence[Job]) -> None:
     inputs = _inputs(jobs)
     taken: set[Path] = set()
     for job in jobs:
-        for path in filter(None, (job.out, *job.candidates, job.save_edges)):
+        for path in job.results:
             encoders.output_format(path)
-            if path.resolve() in inputs:
+            check_target(path)
+            if real_path(path) in inputs:
                 raise InputError(f"{path}: the result would replace an input; choose another --out")
-            if path.resolve() in taken:
+            if real_path(path) in taken:
                 raise InputError(f"{path}: two results would have this name; rename one of the photos")
-            taken.add(path.resolve())
+            taken.add(real_path(path))
