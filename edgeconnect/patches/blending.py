@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 SCREENING = 0.01  # a correction fades within 1 / sqrt(SCREENING) = 10 px
 EDGE = 0.2  # of 1; a larger difference is an edge of the photo, not a seam
-STEPS = 80
+STEPS = 40
 
 
 def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor) -> Tensor:
