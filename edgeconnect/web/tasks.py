@@ -41,6 +41,7 @@ class State:
     models: Models
     photos: PhotoStore
     patch_pixels: int  # of a hole with the surroundings that patches are taken from, at most
+    photo_pixels: int  # of a photo, at most
 
 
 @dataclass(frozen=True)
