@@ -20,6 +20,7 @@ from edgeconnect.edges import detectors
 from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.continuation import LIKELY, SURE, continue_edges
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters import outpaint
 from edgeconnect.inpainters.texture import fill_holes
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
 from edgeconnect.masks.shapes import feather
@@ -165,6 +166,25 @@ class EdgeConnect:
         for number in range(count):
             guide = soft if number % 2 == 0 else None
             yield self._textured(photo, mask, soft, guide, texture, seed + number // 2)
+
+    def extend(
+        self,
+        photo: Image,
+        by: str | outpaint.Border,
+        *,
+        texture: float = 1.0,
+        lines: Lines = "both",
+        seed: int = 0,
+    ) -> Image:
+        """A larger photo around the photo, whose every pixel is identical.
+
+        photo: (H,W,3) uint8 or uint16. by: "10%" or "64px" for all sides, "left=20%,top=64px" for some, or a
+        Border. texture, lines, seed: as for `inpaint`. Returns (H+top+bottom,W+left+right,3).
+        Raises InputError for what no length is and as `inpaint` does.
+        """
+        sides = outpaint.border(outpaint.parse(by), *photo.shape[:2]) if isinstance(by, str) else by
+        larger, hole = outpaint.extend(photo, sides)
+        return self.inpaint(larger, hole, texture=texture, lines=lines, seed=seed)
 
     def _textured(
         self, photo: Image, mask: Mask, soft: Image, guide: Image | None, texture: float, seed: int

@@ -35,7 +35,7 @@ def select_object(photo: Image, scribble: Mask) -> Mask:
     rows, columns = np.flatnonzero(scribble.any(1)), np.flatnonzero(scribble.any(0))
     stroke = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
     longest = max(scribble.shape)
-    best, best_score = scribble, -1.0
+    best, best_score = scribble, 0.0
     seen: set[Box] = set()
     for share in REACHES:
         window = stroke.grown(max(MIN_REACH_PX, round(share * longest)), scribble.shape)

@@ -173,13 +173,13 @@ def test_space_and_wheel_move_zoom_and_size_without_painting(page: Page) -> None
     page.mouse.move(x + 40, y + 10, steps=3)
     page.mouse.up()
     page.keyboard.up("Space")
-    page.mouse.move(5, 300)
+    page.mouse.move(640, 5)
     moved = view(page)
     assert [round(b - a) for a, b in zip(before, moved, strict=True)] == [40, 10, 0]
     assert page.get_attribute("body", "data-state") == "photo"  # nothing was painted
     page.mouse.move(x, y)
     page.mouse.wheel(0, 120)
-    page.mouse.move(5, 300)
+    page.mouse.move(640, 5)
     assert view(page)[2] < moved[2] * 0.9
     size = page.locator("#size")
     for press, factor in (("]", 1.25), ("[", 0.8)):
@@ -193,7 +193,7 @@ def test_space_and_wheel_move_zoom_and_size_without_painting(page: Page) -> None
     page.keyboard.up("Alt")
     assert float(size.input_value()) == pytest.approx(value * np.exp(0.24), abs=1.5)
     page.mouse.wheel(7, 13)  # as a trackpad glides: it moves
-    page.mouse.move(5, 300)
+    page.mouse.move(640, 5)
     assert page.get_attribute("body", "data-state") == "photo"
 
 
@@ -203,7 +203,7 @@ def test_before_is_seen_while_a_key_is_held_and_beside_the_fill_by_a_handle(page
     page.click("#zoom-fit")
     untouched = page.locator("#picture").screenshot()
     fill_hole(page)
-    page.mouse.move(5, 300)
+    page.mouse.move(640, 5)
     page.wait_for_timeout(150)
     filled = page.locator("#picture").screenshot()
     page.keyboard.down("c")
@@ -367,7 +367,7 @@ def test_lines_can_be_seen_at_any_zoom_and_told_apart_in_the_dark_too(page: Page
         page.click("#zoom-fit")
         for _ in range(4):
             page.click("#zoom-out")
-        page.mouse.move(5, 300)
+        page.mouse.move(640, 5)
         page.wait_for_timeout(200)
         shown = np.asarray(Image.open(io.BytesIO(page.locator("#picture").screenshot())).convert("RGB"), int)
         near = np.abs(shown - known).max(2) < 60

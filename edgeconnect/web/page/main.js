@@ -443,6 +443,10 @@ function wire() {
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(event.target) || (event.target.tagName === "BUTTON" && menu.id === "save-menu")) menu.open = false;
   });
+  // after a click, the space bar and Enter belong to the picture; who comes by keyboard stays where they are
+  document.addEventListener("click", (event) => {
+    if (event.detail && app.doc && event.target.closest("main button, header button")) app.view.canvas.focus({ preventScroll: true, focusVisible: false });
+  });
   onTheme(() => app.view.draw());
   wireBefore();
   wireFiles(app, actions);
