@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_edges
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.edgeconnect import EdgeConnect, blend
+from edgeconnect.inpainters import outpaint
 from edgeconnect.io import decoders, images
 from edgeconnect.masks import repair, shapes
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgeconnect.inpainters.edgeconnect import Lines
+    from edgeconnect.inpainters.edgeconnect import EdgeConnect, Lines
     from edgeconnect.io.jobs import Job
     from edgeconnect.types import Image, Mask
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class MaskOptions:
     """How a hole is made: boxes (x, y, width, height) in px, the files' polarity, px added around, px of
-    fading; and the polarity of edge maps drawn for it.
+    fading; the polarity of edge maps drawn for it; and what the photo is extended by.
     """
 
     boxes: tuple[tuple[int, int, int, int], ...] = ()
@@ -40,6 +42,7 @@ class MaskOptions:
     dilate_px: float = 0
     feather_px: float = 0
     edges_polarity: Polarity = "guess"
+    extend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,14 @@ class FillOptions:
 
 
 def run(
-    model: EdgeConnect, job: Job, options: MaskOptions, filling: FillOptions = FillOptions()
+    load: Callable[[], EdgeConnect], job: Job, options: MaskOptions, filling: FillOptions = FillOptions()
 ) -> list[str]:
-    """Fill one photo and write the results (and the edge map); returns what should be said about them."""
+    """Fill one photo and write the results (and the edge map); returns what should be said about them.
+
+    load: gives the model, once the files were read: what is wrong with them is found in no time.
+    """
     photo, mask, notes = read(job, options)
+    model = load()
     repainted = shapes.dilate(mask, options.feather_px)
     edges, more = _given_edges(model, job, photo, repainted, options)
     notes += more
@@ -74,23 +81,25 @@ def run(
     return notes
 
 
-def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
+def fill(load: Callable[[], Inpainter], job: Job, options: MaskOptions) -> list[str]:
     """Fill one photo by any inpainter and write the result; returns what should be said about it."""
     photo, mask, notes = read(job, options)
     repainted = shapes.dilate(mask, options.feather_px)
     with _naming(job.photo):
-        result = inpainter(photo.rgb, repainted)
+        result = load()(photo.rgb, repainted)
     if options.feather_px:
         result, more = _blended(job, options, photo, result, mask)
         notes += more
     return notes + _write(job, result, photo, mask)
 
 
-def complete(model: EdgeConnect, job: Job, options: MaskOptions, lines: Lines = "both") -> list[str]:
+def complete(
+    load: Callable[[], EdgeConnect], job: Job, options: MaskOptions, lines: Lines = "both"
+) -> list[str]:
     """Write the completed edge map of one photo to `job.out`: white lines on black, the photo's size."""
     photo, mask, notes = read(job, options)
     with _naming(job.photo):
-        edges = model.complete_edges(photo.rgb, mask, lines)
+        edges = load().complete_edges(photo.rgb, mask, lines)
     return notes + write_edges(job.out, edges)
 
 
@@ -102,6 +111,7 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
     mask = np.zeros(size, bool)
     if options.boxes:
         mask |= shapes.boxes(size[0], size[1], options.boxes)
+        notes += [f"{job.photo}: {note}" for note in _clipped(options.boxes, size)]
     if job.mask:
         pixels = images.read_raw(job.mask)
         is_as_stored = pixels.shape[1::-1] == size != pixels.shape[:2]
@@ -109,15 +119,60 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
             pixels = decoders.turn(pixels, photo.orientation)
             notes.append(f"{job.mask}: turned as its photo was, whose size it has only then")
         with _naming(job.mask):
+            _check_swapped(job, photo.rgb, pixels)
             drawn, more = repair.repair(pixels, size, options.polarity)
-        notes += [f"{job.mask}: {note}" for note in more]
+        notes += [f"{job.mask}: {note}" for note in more if not note.startswith(_AS_DOCUMENTED)]
         mask |= drawn
-    return photo, shapes.dilate(mask, options.dilate_px), notes
+    mask = shapes.dilate(mask, options.dilate_px)
+    if options.extend is None:
+        return photo, mask, notes
+    with _naming(job.photo):
+        return (*_extended(photo, mask, options.extend), notes)
+
+
+_AS_DOCUMENTED = "guessed that white is the hole"  # with no doubt: it is what the help says
+
+
+def _extended(photo: images.Photo, mask: Mask, text: str) -> tuple[images.Photo, Mask]:
+    """A photo and its hole with a border that is a hole too, opaque where the photo is transparent."""
+    sides = outpaint.border(outpaint.parse(text), *mask.shape)
+    rgb, hole = outpaint.extend(photo.rgb, sides, mask)
+    if photo.alpha is None:
+        return replace(photo, rgb=rgb), hole
+    alpha = outpaint.extended(photo.alpha, sides)
+    alpha[outpaint.new_pixels(sides, *mask.shape)] = np.iinfo(alpha.dtype).max
+    return replace(photo, rgb=rgb, alpha=alpha), hole
+
+
+def _clipped(boxes: Sequence[tuple[int, int, int, int]], size: tuple[int, int]) -> list[str]:
+    """What is said about boxes that reach beyond the photo."""
+    return [
+        f"box {x},{y},{width},{height} reaches beyond the photo's {size[1]}x{size[0]} pixels: cut off there"
+        for x, y, width, height in boxes
+        if x < 0 or y < 0 or x + width > size[1] or y + height > size[0]
+    ]
+
+
+def _check_swapped(job: Job, photo: Image, mask: NDArray[Any]) -> None:
+    """Raise InputError where the photo is black and white alone and the mask has colours."""
+    if mask.ndim != 3 or mask.shape[2] < 3:
+        return
+    top = np.iinfo(photo.dtype).max
+    is_mask = ((photo == 0) | (photo == top)).mean() > 0.99 and (photo == photo[..., :1]).all()
+    colours = mask[..., :3].astype(int)
+    is_photo = (np.ptp(colours, axis=2) > np.iinfo(mask.dtype).max // 16).mean() > 0.05
+    if is_mask and is_photo and len(np.unique(colours[::4, ::4].reshape(-1, 3), axis=0)) > 64:
+        raise InputError(
+            f"expected a photo and its mask, got {job.photo}, which looks like a mask, and {job.mask}, which "
+            "looks like a photo: are they swapped?"
+        )
 
 
 def _blended(
     job: Job, options: MaskOptions, photo: images.Photo, result: Image, mask: Mask
 ) -> tuple[Image, list[str]]:
+    from edgeconnect.inpainters.edgeconnect import blend
+
     note = f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended"
     return blend(photo.rgb, result, mask, options.feather_px), [note]
 
@@ -154,33 +209,81 @@ def _naming(path: Path) -> Iterator[None]:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
-def work_through(jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str | Path) -> int:
+@dataclass(frozen=True)
+class Telling:
+    """How much is said: nothing but mistakes (quiet), each kind of note once, or everything (verbose)."""
+
+    is_quiet: bool = False
+    is_verbose: bool = False
+
+
+def work_through(
+    jobs: Sequence[Job],
+    work: Callable[[Job], list[str]],
+    out: str | Path,
+    telling: Telling = Telling(),
+    *,
+    skips_existing: bool = False,
+) -> int:
     """Do `work`, which returns notes, for each job; the exit code.
 
-    A folder has a progress bar, and a photo of it that cannot be used is said and left out: InputError at the
-    end. One photo's InputError goes through.
+    Several have a progress bar on a terminal, and a photo of them that cannot be used is said and left out:
+    InputError at the end. One photo's InputError goes through. A kind of note is printed once, with how many
+    more there were at the end. skips_existing: what has its results already is left as it is.
     """
     from tqdm import tqdm
 
+    notes = _Notes(telling)
+    if skips_existing:
+        done = [job for job in jobs if all(path.exists() for path in (job.out, *job.candidates))]
+        jobs = [job for job in jobs if job not in done]
+        if done:
+            notes.add([f"{out}: {len(done)} results were there already: skipped"])
     if len(jobs) == 1:
-        _print_notes(work(jobs[0]))
-        print(jobs[0].out)
+        seconds = time.monotonic()
+        notes.add(work(jobs[0]))
+        notes.end()
+        if telling.is_verbose:
+            print(f"{time.monotonic() - seconds:.1f} s", file=sys.stderr)
+        if not telling.is_quiet:
+            print(jobs[0].out)
         return 0
     failed = 0
-    for job in tqdm(jobs, unit="photo", dynamic_ncols=True):
+    for job in tqdm(jobs, unit="photo", dynamic_ncols=True, disable=True if telling.is_quiet else None):
         try:
-            _print_notes(work(job))
+            notes.add(work(job))
         except InputError as error:
             failed += 1
-            _print_notes([f"{error}; left out"])
-    print(out)
+            tqdm.write(f"{error}; left out", file=sys.stderr)
+    notes.end()
+    if not telling.is_quiet:
+        print(out)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
     return 0
 
 
-def _print_notes(notes: Sequence[str]) -> None:
-    from tqdm import tqdm
+class _Notes:
+    """Notes "file: what" on stderr: of each kind the first, and how many more there were."""
 
-    for note in notes:
-        tqdm.write(note, file=sys.stderr)
+    def __init__(self, telling: Telling) -> None:
+        self._telling = telling
+        self._counts: dict[str, int] = {}
+
+    def add(self, notes: Sequence[str]) -> None:
+        """Print those that are new."""
+        from tqdm import tqdm
+
+        for note in notes:
+            kind = re.sub(r"\d+(\.\d+)?", "#", note.partition(": ")[2] or note)
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            if not self._telling.is_quiet and (self._telling.is_verbose or self._counts[kind] == 1):
+                tqdm.write(note, file=sys.stderr)
+
+    def end(self) -> None:
+        """Print how often the others came."""
+        if self._telling.is_quiet or self._telling.is_verbose:
+            return
+        for kind, count in self._counts.items():
+            if count > 1:
+                print(f"... and {count - 1} more: {kind}", file=sys.stderr)
