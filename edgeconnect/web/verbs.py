@@ -149,7 +149,7 @@ def selected(state: State, fields: Fields) -> Response:
     stroke = hole_bounds(task.mask)
     is_click = max(stroke.bottom - stroke.top, stroke.right - stroke.left) < 0.05 * max(found.shape)
     if is_click and found.sum() < 4 * task.mask.sum():
-        task.notes.append("nothing stands out there from what is around it: paint over it instead")
+        task.notes.append("only the stroke is marked, as nothing stands out there: paint over it instead")
     box = hole_bounds(found)
     return _png(_encode(found[box.slices].astype(np.uint8) * np.uint8(255)), box, task)
 

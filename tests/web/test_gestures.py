@@ -328,12 +328,12 @@ def test_the_border_is_dragged_outwards_and_filled(page: Page, request: pytest.F
 @desktop
 def test_a_tool_says_what_it_does(page: Page) -> None:
     open_photo(page)
-    page.hover("[data-tool=select]")
+    page.hover("button[data-tool=select]")
     tip = page.locator("#tip")
     playwright.expect(tip).to_have_text("Select objectClick or scribble on an object to select itO")
     page.mouse.move(640, 400)
     playwright.expect(tip).to_be_hidden()
-    page.locator("[data-tool=brush]").focus()
+    page.locator("button[data-tool=brush]").focus()
     page.keyboard.press("Tab")
     playwright.expect(tip).to_contain_text("Take away from the hole")
     page.keyboard.press("Escape")

@@ -303,7 +303,9 @@ export class Actions {
         return answer.box;
       });
       this.app.changed(hasChanged, "mask");
-      return [subtracts ? "Taken out of the hole." : "Selected. Click on more, or fill.", ...answer.notes].join(" ");
+      const [note] = answer.notes.filter((each) => !each.startsWith("photo:"));
+      if (note) return `${note[0].toUpperCase()}${note.slice(1)}.`;
+      return subtracts ? "Taken out of the hole." : "Selected. Click on more, or fill.";
     });
   }
 
