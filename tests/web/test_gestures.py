@@ -161,6 +161,26 @@ def test_everything_is_undone_in_turn_also_what_was_accepted_and_opened(page: Pa
 
 
 @desktop
+def test_after_a_new_step_nothing_is_left_to_do_again(page: Page) -> None:
+    open_photo(page)
+    choose_how(page, inpainter="telea")
+    fill_hole(page)
+    page.click("#accept")
+    says(page, "Accepted")
+    page.keyboard.press("Control+z")
+    says(page, "Undone: accept")
+    playwright.expect(page.locator("#redo")).to_be_enabled()
+    page.keyboard.press("Control+z")  # the box
+    says(page, "Undone.")
+    page.keyboard.press("Control+y")
+    says(page, "Done again.")
+    playwright.expect(page.locator("#redo")).to_be_enabled()  # the accepted fill comes next
+    tool(page, "box")
+    drag(page, (10, 10), (30, 30))
+    playwright.expect(page.locator("#redo")).to_be_disabled()
+
+
+@desktop
 def test_space_and_wheel_move_zoom_and_size_without_painting(page: Page) -> None:
     open_photo(page)
     page.click("#clear")

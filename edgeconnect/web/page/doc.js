@@ -123,6 +123,7 @@ export class Doc {
   record(step) {
     this.done.push(step);
     this.undone = [];
+    this.onRecord?.();
     let bytes = 0;
     const first = this.done.findLastIndex((each) => (bytes += 2 * each.before.length) > HISTORY_BYTES);
     if (first > 0) this.done.splice(0, first);

@@ -39,6 +39,7 @@ const app = {
     const size = { resizeWidth: Math.round(doc.width * share), resizeHeight: Math.round(doc.height * share), resizeQuality: "medium" };
     app.small = share < 0.9 ? await createImageBitmap(doc.photo, size) : null;
     app.doc = doc;
+    doc.onRecord = forgetFuture;
     app.hasFilled = Boolean(doc.results.size);
     app.view.size = doc;
     app.view.cursor = null;
@@ -258,6 +259,13 @@ async function step(which) {
   if (app.mode === "edges") app.needLines();
   app.saved();
   app.show();
+}
+
+// After a new step there is nothing to do again, neither on this photo nor on those that came after it.
+function forgetFuture() {
+  if (!app.future.length) return;
+  app.future = [];
+  app.chain++;
 }
 
 // To the photo before an accepted fill, an extension or another photo, or forth again.
