@@ -81,7 +81,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _meant(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1)
+    near = difflib.get_close_matches(word, known, 1, 0.75)
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -241,7 +242,9 @@ def work_through(
             notes.add([f"{out}: {len(done)} results were there already: skipped"])
     if len(jobs) == 1:
         seconds = time.monotonic()
-        notes.add(work(jobs[0]))
+        with _elapsed(jobs[0].photo.name, telling):
+            said = work(jobs[0])
+        notes.add(said)
         notes.end()
         if telling.is_verbose:
             print(f"{time.monotonic() - seconds:.1f} s", file=sys.stderr)
@@ -261,6 +264,30 @@ def work_through(
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
     return 0
+
+
+@contextmanager
+def _elapsed(name: str, telling: Telling) -> Iterator[None]:
+    """Show on a terminal for how long something that cannot say how far it is has been at work."""
+    from tqdm import tqdm
+
+    over = threading.Event()
+    hidden = True if telling.is_quiet else None  # None: where there is no terminal
+    with tqdm(desc=name, bar_format="{desc}: {elapsed}", leave=False, disable=hidden, delay=1) as bar:
+
+        def tick() -> None:
+            while not over.wait(0.5):
+                bar.refresh()
+
+        clock = threading.Thread(target=tick, daemon=True)
+        if not bar.disable:
+            clock.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if not bar.disable:
+                clock.join()
 
 
 class _Notes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import select
 import shutil
 import subprocess
 import sys
@@ -89,6 +91,26 @@ def test_quiet_says_nothing_and_verbose_says_how_long(
     said = capsys.readouterr()
     assert said.out == "o.png\n" and said.err.splitlines()[-1].endswith(" s")
     assert run(*arguments, "-q", "-v") == 2
+
+
+def test_a_terminal_shows_for_how_long_one_photo_takes(folder: Path) -> None:
+    code = (
+        "import time; from pathlib import Path\n"
+        "from edgeconnect.cli import filling; from edgeconnect.io.jobs import Job\n"
+        "job = Job(Path('photo.png'), Path('out.png'))\n"
+        "filling.work_through([job], lambda job: time.sleep(2.5) or [], 'out.png')"
+    )
+    pty = pytest.importorskip("pty", reason="no terminals to pretend here")
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, stderr=theirs, stdout=subprocess.PIPE, check=True, timeout=60)
+    shown = os.read(ours, 10_000) if select.select([ours], [], [], 1)[0] else b""
+    os.close(ours)
+    os.close(theirs)
+    assert b"photo.png: 00:02" in shown and done.stdout == b"out.png\n"
 
 
 def test_what_is_there_already_is_skipped_if_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
