@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
+import os
 import re
+import signal
 import sys
+import time
+import warnings
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from edgeconnect import __version__
-from edgeconnect.errors import InputError, NonFiniteLossError
+from edgeconnect.errors import InputError, NonFiniteLossError, printable
 from edgeconnect.memory import keep_memory
 
 if TYPE_CHECKING:
@@ -39,8 +46,14 @@ VERBS: Mapping[str, str] = {
 """Each verb's module (its name below this package) and its line in `--help`."""
 
 
+_NAME_SHOWN = 200  # characters of a name that is too long
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `edgeconnect ...` and exit with `run`'s code."""
+    if not sys.warnoptions:  # libraries' warnings are for developers, who ask for them with -W
+        warnings.simplefilter("ignore")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
@@ -52,10 +65,27 @@ def run(arguments: Sequence[str]) -> int:
         code: int = options.run_command(options)
     except (InputError, NonFiniteLossError) as error:
         print(f"edgeconnect: {error}", file=sys.stderr)
+        _tell_torchrun(str(error))
+        code = 1
+    except BrokenPipeError:  # whoever read the output has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 128 + signal.SIGPIPE
+    except OSError as error:  # a name that is too long, a disk that is full, a folder that is closed
+        name = printable(error.filename or "")[:_NAME_SHOWN]
+        named = f"{name}: expected a usable file or folder, got" if name else "the system said"
+        print(f"edgeconnect: {named}: {error.strerror or error}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = 130
     return code
+
+
+def _tell_torchrun(sentence: str) -> None:
+    """Have `torchrun`, where it started this process, end its own long report with the sentence."""
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        message = {"message": sentence, "extraInfo": {"timestamp": str(int(time.time()))}}
+        with suppress(OSError):
+            Path(path).write_text(json.dumps({"message": message}), encoding="utf-8")
 
 
 class Parser(argparse.ArgumentParser):

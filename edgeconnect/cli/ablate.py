@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeconnect.cli.options import at_least
+from edgeconnect.cli.options import add_polarity_option, at_least
 from edgeconnect.evaluation.ablate import ablate, precision
 from edgeconnect.evaluation.conditions import ABLATIONS
 from edgeconnect.evaluation.tables import write_json_lines
@@ -52,7 +52,7 @@ def _add_common(part: argparse.ArgumentParser) -> None:
     part.add_argument(
         "--masks", type=Path, metavar="DIR", help="any number (default: strokes, drawn by --seed)"
     )
-    part.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
+    add_polarity_option(part)
     part.add_argument("--weights", metavar="NAME|PATH", help="(default: as shipped)")
     part.add_argument("--count", type=int, metavar="N", help="photos, evenly over the folder (default: all)")
     part.add_argument(

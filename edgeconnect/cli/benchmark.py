@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeconnect.cli.options import at_least
+from edgeconnect.cli.options import add_polarity_option, at_least
 from edgeconnect.evaluation.measures import EXTRA
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=at_least(8), default=256, metavar="PX", help="side of the square photos"
     )
     parser.add_argument("--seed", type=at_least(0), default=0)
-    parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white")
+    add_polarity_option(parser)
     parser.add_argument("--features", type=Path, metavar="FILE", help="VGG-19: adds two distances in it")
     parser.add_argument(
         "--patches",

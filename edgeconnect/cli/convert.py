@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeconnect.errors import printable
+
 if TYPE_CHECKING:
     import argparse
 
@@ -33,5 +35,5 @@ def run(options: argparse.Namespace) -> int:
     if options.note:
         merged.provenance["note"] = options.note
     weights.save(options.out, merged, half=options.half)
-    print(f"{options.out}: {', '.join(merged.networks)}")
+    print(printable(f"{options.out}: {', '.join(merged.networks)}"))
     return 0

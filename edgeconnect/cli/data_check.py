@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from edgeconnect.cli.options import at_least
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, printable
+from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.images import Photo, read_photo, resize
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     facts = _examine_all(paths, options.workers)
     problems = find_problems(paths, facts, options.min_side)
     for title, found in problems.items():
-        print(f"{len(found)} {title}", *(sentence for _, sentence in found), sep="\n  ")
+        print(f"{len(found)} {title}", *(printable(sentence) for _, sentence in found), sep="\n  ")
     for kind in sorted({fact.kind for fact in facts if not fact.broken} - {"RGB"}):
         print(f"{sum(fact.kind == kind for fact in facts)} {kind}: read as 8-bit RGB in training")
     rejected = {index for found in problems.values() for index, _ in found}
@@ -164,6 +166,5 @@ def _near_pairs(looks: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _write_good(path: Path, paths: PathList) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{photo.absolute()}\n" for photo in paths), encoding="utf-8")
-    print(f"{path}: {len(paths)} photos")
+    write_atomically(path, b"".join(os.fsencode(photo.absolute()) + b"\n" for photo in paths))
+    print(printable(f"{path}: {len(paths)} photos"))

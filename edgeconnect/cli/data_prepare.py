@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from edgeconnect.cli.options import at_least
-from edgeconnect.errors import InputError
-from edgeconnect.io.atomic import write_atomically
+from edgeconnect.errors import InputError, printable
+from edgeconnect.io.atomic import real_path, write_atomically
 from edgeconnect.io.images import Photo, read_rgb, resize, write_photo
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    source, out = options.photos.resolve(), options.out.resolve()
+    source, out = real_path(options.photos), real_path(options.out)
     if source.is_dir() and out.is_relative_to(source):
         raise InputError(f"--out: expected a folder outside {options.photos}, got {options.out}")
 
@@ -134,5 +135,5 @@ def _write_lists(names: list[str], sizes: dict[str, int], options: argparse.Name
 
 
 def _write_list(path: Path, names: list[str]) -> None:
-    path.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
-    print(f"{path}: {len(names)} photos")
+    write_atomically(path, b"".join(os.fsencode(name) + b"\n" for name in sorted(names)))
+    print(printable(f"{path}: {len(names)} photos"))

@@ -11,6 +11,7 @@ from skimage import data
 
 from edgeconnect.cli.options import add_model_options, load_model
 from edgeconnect.io import encoders, images
+from edgeconnect.io.atomic import real_path
 from edgeconnect.io.images import resize
 from edgeconnect.masks import shapes, strokes
 
@@ -90,5 +91,5 @@ def run(options: argparse.Namespace) -> int:
     for note in images.write_photo(options.out, shown, images.Photo(shown)):
         print(note, file=sys.stderr)
     print("each row: the photo with its hole, edges (completed ones blue), colours alone, result, photo")
-    print(options.out.resolve())
+    print(real_path(options.out))
     return 0

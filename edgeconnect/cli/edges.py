@@ -46,5 +46,5 @@ def run(options: argparse.Namespace) -> int:
             lambda job: filling.complete(load, job, masking, options.lines),
             options.out,
             telling(options),
-            skips_existing=options.skip_existing,
+            skip_done=options.skip_done,
         )

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_edges
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, printable
 from edgeconnect.inpainters import outpaint
 from edgeconnect.io import decoders, images
+from edgeconnect.io.atomic import real_path
 from edgeconnect.masks import repair, shapes
 
 if TYPE_CHECKING:
@@ -32,10 +32,15 @@ if TYPE_CHECKING:
     Inpainter = Callable[[Image, Mask], Image]
 
 
+BLACK = 0.03
+"""Of white: what is darker counts as black surroundings (JPEG leaves some noise in them)."""
+
+
 @dataclass(frozen=True)
 class MaskOptions:
     """How a hole is made: boxes (x, y, width, height) in px, the files' polarity, px added around, px of
-    fading; the polarity of edge maps drawn for it; and what the photo is extended by.
+    fading; the polarity of edge maps drawn for it; what to ignore, whether the photo's left and right
+    side are neighbours, and what it is extended by.
     """
 
     boxes: tuple[tuple[int, int, int, int], ...] = ()
@@ -43,7 +48,32 @@ class MaskOptions:
     dilate_px: float = 0
     feather_px: float = 0
     edges_polarity: Polarity = "guess"
+    ignore: str | None = None
+    wrap: bool = False
     extend: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A photo with its hole, as an inpainter is to see them, and notes on what reading changed.
+
+    photo, hole: moved around by `shift` columns where the photo is a panorama (--wrap). ignored: (H,W) bool,
+    what is neither filled nor copied from; it is shown as hole, and keeps its pixels.
+    """
+
+    photo: images.Photo
+    hole: Mask
+    ignored: Mask
+    notes: list[str]
+    shift: int = 0
+
+    def back(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Something of the photo's size, moved back to where it was."""
+        return np.roll(pixels, self.shift, axis=1) if self.shift else pixels
+
+    def there(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Something of the file's size, moved as the photo is."""
+        return np.roll(pixels, -self.shift, axis=1) if self.shift else pixels
 
 
 @dataclass(frozen=True)
@@ -62,50 +92,45 @@ def run(
 
     load: gives the model, once the files were read: what is wrong with them is found in no time.
     """
-    photo, mask, notes = read(job, options)
+    task = read(job, options)
     model = load()
-    repainted = shapes.dilate(mask, options.feather_px)
-    edges, more = _given_edges(model, job, photo, repainted, options)
+    photo, notes = task.photo, task.notes
+    repainted = shapes.dilate(task.hole, options.feather_px) | task.ignored
+    edges, more = _given_edges(model, job, task, repainted, options)
     notes += more
     with _naming(job.photo):
         if job.save_edges and edges is None:
             edges = model.complete_edges(photo.rgb, repainted, filling.lines)
         if job.save_edges and edges is not None:
-            notes += write_edges(job.save_edges, edges)
+            notes += write_edges(job.save_edges, task.back(edges))
         outs = (job.out, *job.candidates)
         fills = model.candidates(photo.rgb, repainted, len(outs), edges, **asdict(filling))
         for out, result in zip(outs, fills, strict=True):
-            if options.feather_px:
-                result, more = _blended(job, options, photo, result, mask)
-                notes += more
-            notes += _write(replace(job, out=out), result, photo, mask)
+            notes += _write(replace(job, out=out), result, task, options)
     return notes
 
 
 def fill(load: Callable[[], Inpainter], job: Job, options: MaskOptions) -> list[str]:
     """Fill one photo by any inpainter and write the result; returns what should be said about it."""
-    photo, mask, notes = read(job, options)
-    repainted = shapes.dilate(mask, options.feather_px)
+    task = read(job, options)
+    repainted = shapes.dilate(task.hole, options.feather_px) | task.ignored
     with _naming(job.photo):
-        result = load()(photo.rgb, repainted)
-    if options.feather_px:
-        result, more = _blended(job, options, photo, result, mask)
-        notes += more
-    return notes + _write(job, result, photo, mask)
+        result = load()(task.photo.rgb, repainted)
+    return task.notes + _write(job, result, task, options)
 
 
 def complete(
     load: Callable[[], EdgeConnect], job: Job, options: MaskOptions, lines: Lines = "both"
 ) -> list[str]:
     """Write the completed edge map of one photo to `job.out`: white lines on black, the photo's size."""
-    photo, mask, notes = read(job, options)
+    task = read(job, options)
     with _naming(job.photo):
-        edges = load().complete_edges(photo.rgb, mask, lines)
-    return notes + write_edges(job.out, edges)
+        edges = load().complete_edges(task.photo.rgb, task.hole | task.ignored, lines)
+    return task.notes + write_edges(job.out, task.back(edges))
 
 
-def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_], list[str]]:
-    """A job's photo and mask, and notes on what reading changed."""
+def read(job: Job, options: MaskOptions) -> Task:
+    """A job's photo and hole; InputError where nothing of the photo is known."""
     photo = images.read_photo(job.photo)
     notes = [f"{job.photo}: {note}" for note in photo.notes]
     size = (photo.rgb.shape[0], photo.rgb.shape[1])
@@ -114,35 +139,50 @@ def read(job: Job, options: MaskOptions) -> tuple[images.Photo, NDArray[np.bool_
         mask |= shapes.boxes(size[0], size[1], options.boxes)
         notes += [f"{job.photo}: {note}" for note in _clipped(options.boxes, size)]
     if job.mask:
-        pixels = images.read_raw(job.mask)
-        is_as_stored = pixels.shape[1::-1] == size != pixels.shape[:2]
-        if is_as_stored and photo.orientation >= 5:  # EXIF orientations that swap height and width
-            pixels = decoders.turn(pixels, photo.orientation)
-            notes.append(f"{job.mask}: turned as its photo was, whose size it has only then")
-        with _naming(job.mask):
-            _check_swapped(job, photo.rgb, pixels)
-            drawn, more = repair.repair(pixels, size, options.polarity)
-        notes += [f"{job.mask}: {note}" for note in more if not note.startswith(_AS_DOCUMENTED)]
+        if real_path(job.mask) == real_path(job.photo) and not photo.is_transparent:
+            raise InputError(
+                f"{job.mask}: expected a mask, got the photo itself, of which nothing is transparent"
+            )
+        drawn, more = _read_mask(job.mask, photo, options.polarity)
+        notes += [f"{job.mask}: {note}" for note in more if not _AS_DOCUMENTED.match(note)]
         mask |= drawn
-    mask = shapes.dilate(mask, options.dilate_px)
-    if options.extend is None:
-        return photo, mask, notes
     with _naming(job.photo):
-        return (*_extended(photo, mask, options.extend), notes)
+        ignored, more = _ignored(photo, options.ignore)
+    notes += [f"{job.photo}: {note}" for note in more]
+    mask = shapes.dilate(mask, options.dilate_px) & ~ignored
+    if options.extend is not None:
+        if options.wrap:
+            raise InputError("--extend: expected no --wrap with it, as a panorama has no sides")
+        with _naming(job.photo):
+            photo, mask, ignored = _extended(photo, mask, ignored, options.extend)
+    if (mask | ignored).all():
+        raise InputError(
+            f"{job.mask or '--box'}: expected at least one known pixel, got a hole over the whole photo"
+            + "".join(f"; {note}" for note in notes if str(job.mask) in note)
+        )
+    if not options.wrap:
+        return Task(photo, mask, ignored, notes)
+    shift = shapes.widest_gap(mask)
+    moved = replace(photo, rgb=np.roll(photo.rgb, -shift, axis=1))
+    if photo.alpha is not None:
+        moved = replace(moved, alpha=np.roll(photo.alpha, -shift, axis=1))
+    return Task(moved, np.roll(mask, -shift, axis=1), np.roll(ignored, -shift, axis=1), notes, shift)
 
 
-_AS_DOCUMENTED = "guessed that white is the hole"  # with no doubt: it is what the help says
+_AS_DOCUMENTED = re.compile(r"guessed that white is the hole \([\d.]+% of the image\)$")  # what the help says
 
 
-def _extended(photo: images.Photo, mask: Mask, text: str) -> tuple[images.Photo, Mask]:
-    """A photo and its hole with a border that is a hole too, opaque where the photo is transparent."""
+def _extended(photo: images.Photo, mask: Mask, ignored: Mask, text: str) -> tuple[images.Photo, Mask, Mask]:
+    """A photo, its hole and what is ignored, with a border that is hole too, opaque where there is alpha."""
     sides = outpaint.border(outpaint.parse(text), *mask.shape)
     rgb, hole = outpaint.extend(photo.rgb, sides, mask)
+    new = outpaint.new_pixels(sides, *mask.shape)
+    ignored = outpaint.extended(ignored, sides) & ~new
     if photo.alpha is None:
-        return replace(photo, rgb=rgb), hole
+        return replace(photo, rgb=rgb), hole, ignored
     alpha = outpaint.extended(photo.alpha, sides)
-    alpha[outpaint.new_pixels(sides, *mask.shape)] = np.iinfo(alpha.dtype).max
-    return replace(photo, rgb=rgb, alpha=alpha), hole
+    alpha[new] = np.iinfo(alpha.dtype).max
+    return replace(photo, rgb=rgb, alpha=alpha), hole, ignored
 
 
 def _clipped(boxes: Sequence[tuple[int, int, int, int]], size: tuple[int, int]) -> list[str]:
@@ -154,38 +194,67 @@ def _clipped(boxes: Sequence[tuple[int, int, int, int]], size: tuple[int, int]) 
     ]
 
 
-def _check_swapped(job: Job, photo: Image, mask: NDArray[Any]) -> None:
-    """Raise InputError where the photo is black and white alone and the mask has colours."""
-    if mask.ndim != 3 or mask.shape[2] < 3:
-        return
-    top = np.iinfo(photo.dtype).max
-    is_mask = ((photo == 0) | (photo == top)).mean() > 0.99 and (photo == photo[..., :1]).all()
-    colours = mask[..., :3].astype(int)
-    is_photo = (np.ptp(colours, axis=2) > np.iinfo(mask.dtype).max // 16).mean() > 0.05
-    if is_mask and is_photo and len(np.unique(colours[::4, ::4].reshape(-1, 3), axis=0)) > 64:
-        raise InputError(
-            f"expected a photo and its mask, got {job.photo}, which looks like a mask, and {job.mask}, which "
-            "looks like a photo: are they swapped?"
-        )
+def _ignored(photo: images.Photo, which: str | None) -> tuple[Mask, list[str]]:
+    """What --ignore names: black that touches the border, transparent pixels, or the white of a mask file."""
+    if which is None:
+        return np.zeros(photo.rgb.shape[:2], bool), []
+    if which == "alpha":
+        if photo.alpha is None:
+            raise InputError("--ignore alpha: expected a photo with an alpha channel, got one without")
+        found = np.asarray(photo.alpha == 0)
+    elif which == "black":
+        border = np.zeros(photo.rgb.shape[:2], bool)
+        border[[0, -1]], border[:, [0, -1]] = True, True
+        dark = photo.rgb.max(axis=2) <= np.iinfo(photo.rgb.dtype).max * BLACK
+        found = images.touching(dark, border & dark)
+    else:
+        found, _ = _read_mask(Path(which), photo, "white")
+    return found, [f"--ignore {which}: {found.mean():.1%} of it is neither filled nor copied from"]
 
 
-def _blended(
-    job: Job, options: MaskOptions, photo: images.Photo, result: Image, mask: Mask
-) -> tuple[Image, list[str]]:
-    from edgeconnect.inpainters.edgeconnect import blend
+def _read_mask(path: Path, photo: images.Photo, polarity: repair.Polarity) -> tuple[Mask, list[str]]:
+    """A mask file at the photo's size, upright as the photo is, and notes."""
+    size = (photo.rgb.shape[0], photo.rgb.shape[1])
+    pixels, notes = images.read_raw(path), []
+    # EXIF orientations from 5 on swap height and width
+    if photo.orientation >= 5 and _fits(pixels.shape[1::-1], size) and not _fits(pixels.shape, size):
+        pixels = decoders.turn(pixels, photo.orientation)
+        notes.append("turned as its photo was, whose proportions it has only then")
+    with _naming(path):
+        try:
+            mask, more = repair.repair(pixels, size, polarity)
+        except InputError as error:
+            if repair.looks_like_mask(photo.rgb):
+                raise InputError(f"{error}; the photo looks like a mask: are the two swapped?") from None
+            raise
+    return mask, notes + more
 
-    note = f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended"
-    return blend(photo.rgb, result, mask, options.feather_px), [note]
+
+def _fits(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether pixels of (height, width, ...) have the proportions of a size, but for rounding."""
+    return abs(shape[0] * size[1] - shape[1] * size[0]) <= max(size)
 
 
-def _write(job: Job, result: Image, photo: images.Photo, hole: Mask) -> list[str]:
-    shown = photo.without_eraser(hole)
-    notes = [] if shown is photo else [f"{job.out}: the hole, transparent before, is opaque"]
-    return notes + images.write_photo(job.out, result, shown)
+def _write(job: Job, result: Image, task: Task, options: MaskOptions) -> list[str]:
+    """Write a result, blended where that is asked for, and with what is to be ignored as it was."""
+    photo, notes = task.photo, []
+    if options.feather_px:
+        from edgeconnect.inpainters.edgeconnect import blend
+
+        result = blend(photo.rgb, result, task.hole, options.feather_px)
+        notes.append(f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended")
+    if task.ignored.any():
+        result = np.where(task.ignored[..., None], photo.rgb, result)
+    shown = photo.without_eraser(task.hole)
+    if shown is not photo:
+        notes.append(f"{job.out}: the hole, transparent before, is opaque")
+    if shown.alpha is not None:
+        shown = replace(shown, alpha=task.back(shown.alpha))
+    return notes + images.write_photo(job.out, task.back(result), shown)
 
 
 def _given_edges(
-    model: EdgeConnect, job: Job, photo: images.Photo, mask: NDArray[np.bool_], options: MaskOptions
+    model: EdgeConnect, job: Job, task: Task, mask: NDArray[np.bool_], options: MaskOptions
 ) -> tuple[NDArray[np.float32] | None, list[str]]:
     """The edge map that a job brings instead of the model's own, None without one, and notes."""
     source = job.edges or job.edges_from
@@ -194,10 +263,11 @@ def _given_edges(
     with _naming(source):
         if job.edges:
             edges, notes = repair_edges(images.read_raw(job.edges), mask.shape, options.edges_polarity)
+            edges = task.there(edges)
         else:
-            edges, notes = borrow_edges(images.read_rgb(source), mask.shape, model.detect_edges)
-            known = model.detect_edges(to_gray(photo.rgb), ~mask)
-            edges = np.where(mask, edges, known).astype(np.float32)
+            edges, notes = borrow_edges(images.read_colours(source), mask.shape, model.detect_edges)
+            known = model.photo_edges(task.photo.rgb, mask)
+            edges = np.where(mask, task.there(edges), known).astype(np.float32)
     return edges, [f"{source}: {note}" for note in notes]
 
 
@@ -207,7 +277,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from None
+        raise error if printable(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -224,22 +294,23 @@ def work_through(
     out: str | Path,
     telling: Telling = Telling(),
     *,
-    skips_existing: bool = False,
+    skip_done: bool = False,
 ) -> int:
     """Do `work`, which returns notes, for each job; the exit code.
 
     Several have a progress bar on a terminal, and a photo of them that cannot be used is said and left out:
     InputError at the end. One photo's InputError goes through. A kind of note is printed once, with how many
-    more there were at the end. skips_existing: what has its results already is left as it is.
+    more there were at the end. skip_done: those whose files are all there, written whole or not at all, are
+    left out.
     """
     from tqdm import tqdm
 
     notes = _Notes(telling)
-    if skips_existing:
-        done = [job for job in jobs if all(path.exists() for path in (job.out, *job.candidates))]
-        jobs = [job for job in jobs if job not in done]
-        if done:
-            notes.add([f"{out}: {len(done)} results were there already: skipped"])
+    if skip_done:
+        waiting = [job for job in jobs if not job.is_done]
+        if left := len(jobs) - len(waiting):
+            notes.add([f"{left} of {len(jobs)} photos have their results already"])
+        jobs = waiting
     if len(jobs) == 1:
         seconds = time.monotonic()
         with _elapsed(jobs[0].photo.name, telling):
@@ -249,7 +320,7 @@ def work_through(
         if telling.is_verbose:
             print(f"{time.monotonic() - seconds:.1f} s", file=sys.stderr)
         if not telling.is_quiet:
-            print(jobs[0].out)
+            print(printable(jobs[0].out))
         return 0
     failed = 0
     for job in tqdm(jobs, unit="photo", dynamic_ncols=True, disable=True if telling.is_quiet else None):
@@ -257,10 +328,10 @@ def work_through(
             notes.add(work(job))
         except InputError as error:
             failed += 1
-            tqdm.write(f"{error}; left out", file=sys.stderr)
+            tqdm.write(printable(f"{error}; left out"), file=sys.stderr)
     notes.end()
     if not telling.is_quiet:
-        print(out)
+        print(printable(out))
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
     return 0
@@ -305,7 +376,7 @@ class _Notes:
             kind = re.sub(r"\d+(\.\d+)?", "#", note.partition(": ")[2] or note)
             self._counts[kind] = self._counts.get(kind, 0) + 1
             if not self._telling.is_quiet and (self._telling.is_verbose or self._counts[kind] == 1):
-                tqdm.write(note, file=sys.stderr)
+                tqdm.write(printable(note), file=sys.stderr)
 
     def end(self) -> None:
         """Print how often the others came."""
@@ -313,4 +384,4 @@ class _Notes:
             return
         for kind, count in self._counts.items():
             if count > 1:
-                print(f"... and {count - 1} more: {kind}", file=sys.stderr)
+                print(printable(f"... and {count - 1} more: {kind}"), file=sys.stderr)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   edgeconnect inpaint photo.jpg --mask mask.png --out filled.png
   edgeconnect inpaint photo.jpg --box 120,80,64,64 300,40,50,90 --out filled.png
-  edgeconnect inpaint photos/ --mask masks/ --out filled/ --skip-existing
+  edgeconnect inpaint photos/ --mask masks/ --out filled/ --skip-done
   edgeconnect inpaint photo.jpg --mask mask.png --candidates 3 --out filled.png
   edgeconnect inpaint photo.jpg --extend left=20%,right=20% --out wide.png
   cat photo.jpg | edgeconnect inpaint - --box 120,80,64,64 --out - > filled.png"""
@@ -82,7 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inpainter",
         default="edgeconnect",
         metavar="NAME",
-        help="another one than the networks: telea, ns, biharmonic, patches, lama:FILE, module:callable, ... "
+        help="another one than the networks: telea, ns, biharmonic, patches, lama:FILE, module:callable ...; "
+        "the last two are programs: take them from sources you trust "
         "[%(default)s]",
     )
     results = add_output_options(parser)
@@ -117,9 +118,7 @@ def run(options: argparse.Namespace) -> int:
 def _filled(options: argparse.Namespace, jobs: Sequence[Job], work: Callable[[Job], list[str]]) -> int:
     from edgeconnect.cli import filling
 
-    return filling.work_through(
-        jobs, work, options.out, telling(options), skips_existing=options.skip_existing
-    )
+    return filling.work_through(jobs, work, options.out, telling(options), skip_done=options.skip_done)
 
 
 def _work(options: argparse.Namespace, masking: MaskOptions) -> Callable[[Job], list[str]]:

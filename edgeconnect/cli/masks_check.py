@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, printable
 from edgeconnect.io import pairing
+from edgeconnect.io.atomic import real_path
 from edgeconnect.io.images import list_images, read_raw, read_rgb, write_png
 from edgeconnect.masks import repair, shapes
 from edgeconnect.masks.repair import share_between
@@ -36,17 +37,19 @@ class Finding:
 def run(options: argparse.Namespace) -> int:
     """Print a line a file and a summary; 0 when nothing is wrong, 1 otherwise."""
     files = list_images(options.masks)
+    if options.photos and real_path(options.photos) == real_path(options.masks):
+        files = [path for path in files if pairing.is_mask_name(path)]
     if not files:
         raise InputError(f"{options.masks}: expected mask files, got no picture")
-    if options.repair_to and options.repair_to.resolve() == options.masks.resolve():
+    if options.repair_to and real_path(options.repair_to) == real_path(options.masks):
         raise InputError(f"--repair-to: expected another folder than {options.masks}, got the same")
     photo_of, problems = _pair(files, options.photos)
     findings = [_examine(path, photo_of.get(path), options) for path in files]
     for path, finding in zip(files, findings, strict=True):
-        print(finding.line)
+        print(printable(finding.line))
         problems += [f"{path.name}: {problem}" for problem in finding.problems]
     problems += _mixed(findings)
-    print(f"\n{len(files)} masks, {len(problems)} problems", *problems, sep="\n  ")
+    print(f"\n{len(files)} masks, {len(problems)} problems", *map(printable, problems), sep="\n  ")
     return 1 if problems else 0
 
 
@@ -54,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("masks", type=Path, help="folder of mask files")
     parser.add_argument("--photos", type=Path, help="folder of the photos that they belong to")
-    parser.add_argument("--polarity", choices=("guess", "white", "black", "alpha"), default="guess",
+    parser.add_argument("--polarity", choices=repair.POLARITIES, default="guess",
                         help="what is the hole (default: guess, and say)")  # fmt: skip
     parser.add_argument("--repair-to", type=Path, metavar="DIR",
                         help="write each readable mask there as a clean PNG, white = hole")  # fmt: skip
@@ -65,7 +68,8 @@ def _pair(files: list[Path], photos: Path | None) -> tuple[dict[Path, Path], lis
     if photos is None:
         return {}, []
     try:
-        return {mask: photo for photo, mask in pairing.pair_by_stem(list_images(photos), files)}, []
+        found = [path for path in list_images(photos) if path not in files]
+        return {mask: photo for photo, mask in pairing.pair_by_stem(found, files)}, []
     except InputError as error:
         return {}, [str(error)]
 
@@ -85,7 +89,10 @@ def _examine(path: Path, photo: Path | None, options: argparse.Namespace) -> Fin
     line = f"{name}: {_shape(pixels)}, hole {shapes.hole_ratio(mask):.1%}, {border}"
     guess = next((note for note in notes if note.startswith("guessed that ")), "")
     guess = guess.removeprefix("guessed that ").split(" is the hole")[0]
-    return Finding("; ".join([line, *notes]), guess, _problems(pixels, mask, size))
+    problems = _problems(pixels, mask, size)
+    if guess and 0.5 < mask.mean() < 1:
+        problems.append(f"{mask.mean():.1%} of it are the hole by a guess ({guess}): tell --polarity")
+    return Finding("; ".join([line, *notes]), guess, problems)
 
 
 def _shape(pixels: NDArray[np.unsignedinteger]) -> str:

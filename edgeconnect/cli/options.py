@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from edgeconnect.cli.filling import MaskOptions, Telling
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
+_POLARITIES = ("guess", "white", "black", "alpha", "opaque")
+
 
 def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
     """A type for argparse: a whole number from `low` to `high` (None: without end)."""
@@ -32,14 +34,14 @@ def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
 
 
 def add_mask_options(parser: argparse.ArgumentParser) -> Any:
-    """Add --mask, --mask-polarity, --box and --dilate; returns their group."""
+    """Add --mask, --mask-polarity, --box, --dilate, --ignore and --wrap; returns their group."""
     hole = parser.add_argument_group("the hole")
     hole.add_argument("--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise")
     hole.add_argument(
         "--mask-polarity",
         default="guess",
-        choices=("guess", "white", "black", "alpha"),
-        help="what the hole is [guess]",
+        choices=_POLARITIES,
+        help="what the hole is; alpha: what is transparent, opaque: the rest of it [guess]",
     )
     hole.add_argument(
         "--box", type=_box, action="extend", nargs="+", default=[], metavar="X,Y,W,H", help="hole(s) in px"
@@ -47,7 +49,26 @@ def add_mask_options(parser: argparse.ArgumentParser) -> Any:
     hole.add_argument(
         "--dilate", type=pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
     )
+    hole.add_argument(
+        "--ignore",
+        metavar="black|alpha|FILE",
+        help="neither fill nor copy from: black surroundings, what is transparent, the white of a mask file",
+    )
+    hole.add_argument(
+        "--wrap",
+        action="store_true",
+        help="the photo is a 360-degree panorama: its sides are neighbours",
+    )
     return hole
+
+
+def add_polarity_option(parser: argparse.ArgumentParser) -> None:
+    """Add --polarity of the masks that results are scored with."""
+    parser.add_argument(
+        "--polarity",
+        choices=_POLARITIES,
+        help="the hole in mask files [white, if they look so]",
+    )
 
 
 def checked_masking(options: argparse.Namespace) -> MaskOptions:
@@ -67,6 +88,8 @@ def checked_masking(options: argparse.Namespace) -> MaskOptions:
         options.dilate,
         getattr(options, "feather", 0.0),
         getattr(options, "edges_polarity", "guess"),
+        options.ignore,
+        options.wrap,
         extend,
     )
 
@@ -93,7 +116,7 @@ def add_photo_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> Any:
-    """Add --out, --skip-existing, --quiet and --verbose; returns their group."""
+    """Add --out, --skip-done, --quiet and --verbose; returns their group."""
     group = parser.add_argument_group("the results")
     group.add_argument(
         "--out",
@@ -102,7 +125,7 @@ def add_output_options(parser: argparse.ArgumentParser) -> Any:
         help="PNG unless named otherwise; a folder ends in /; - writes a PNG to standard output",
     )
     group.add_argument(
-        "--skip-existing", action="store_true", help="leave out photos whose results are there already"
+        "--skip-done", action="store_true", help="leave out photos whose results are there already"
     )
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but mistakes")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edgeconnect.cli.options import at_least
+from edgeconnect.cli.options import add_polarity_option, at_least
 from edgeconnect.evaluation.pairs import Row
 from edgeconnect.evaluation.score import score
 from edgeconnect.evaluation.tables import Group, markdown, write_json_lines
@@ -26,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="the true photos")
     parser.add_argument("--result", type=Path, required=True, metavar="DIR", help="files of the same names")
     parser.add_argument("--masks", type=Path, metavar="DIR", help="one a photo; a table by hole ratio")
-    parser.add_argument("--polarity", choices=("white", "black", "alpha", "guess"), default="white",
-                        help="what is a hole in the mask files (default: white)")  # fmt: skip
+    add_polarity_option(parser)
     parser.add_argument(
         "--edges", type=Path, metavar="DIR", help="predicted edge maps, white on black, to score"
     )

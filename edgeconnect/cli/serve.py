@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="offer this one too, e.g. lama:FILE or module:callable (telea, ns and biharmonic always are)",
+        help="offer this one too, e.g. lama:FILE or module:callable, from sources you trust (telea, ns and "
+        "biharmonic always are)",
     )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     add_model_options(parser, several=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgeconnect.cli.single_fill import add_fill
 from edgeconnect.cli.train import add_config_options, drive
-from edgeconnect.errors import InputError
+from edgeconnect.errors import InputError, printable
 from edgeconnect.ingan.config import SingleConfig
+from edgeconnect.io.atomic import real_path
 
 if TYPE_CHECKING:
     from edgeconnect.ingan.retarget import Retargeter
@@ -125,8 +126,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _train_config(options: argparse.Namespace) -> SingleConfig:
     from edgeconnect.ingan.config import MAY_CHANGE, make_single_config
+    from edgeconnect.io.schema import read_yaml
     from edgeconnect.training import run_folder
-    from edgeconnect.training.config import read_yaml
 
     given = {name: value for name, value in vars(options).items() if name in SingleConfig.model_fields}
     if not options.resume:
@@ -148,7 +149,7 @@ def _retarget(options: argparse.Namespace) -> int:
         encoders.output_format(options.out)
     else:
         check_animation(options.out)
-    if options.out.resolve() in {path.resolve() for path in (options.run, options.outline) if path}:
+    if real_path(options.out) in {real_path(path) for path in (options.run, options.outline) if path}:
         raise InputError(f"{options.out}: the result would replace an input; choose another --out")
     if not options.run.exists():
         raise InputError(f"{options.run}: expected a photo or the folder of a `single train`, got nothing")
@@ -166,7 +167,7 @@ def _retarget(options: argparse.Namespace) -> int:
         _write_outline(options, model)
     else:
         _write_sized(options, model)
-    print(options.out)
+    print(printable(options.out))
     return 0
 
 
@@ -207,7 +208,7 @@ def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
 
     if options.trapezoid or options.frames:
         raise InputError("--outline goes with neither --trapezoid nor --frames")
-    outline, notes = repair.repair(images.read_raw(options.outline), polarity="white")
+    outline, notes = repair.read_mask(options.outline, polarity="white")
     for note in notes:
         _print_note(f"{options.outline}: {note}")
     rgba = model.in_outline(outline, options.photo, raw=options.raw)
@@ -218,4 +219,4 @@ def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
 
 def _print_note(note: str | None) -> None:
     if note:
-        print(note, file=sys.stderr)
+        print(printable(note), file=sys.stderr)

@@ -93,7 +93,7 @@ def _fill(options: argparse.Namespace) -> int:
             lambda job: filling.fill(load, job, masking),
             options.out,
             telling(options),
-            skips_existing=options.skip_existing,
+            skip_done=options.skip_done,
         )
 
 

@@ -98,12 +98,13 @@ def drive(
 
 
 def _train_config(options: argparse.Namespace) -> TrainConfig:
+    from edgeconnect.io import schema
     from edgeconnect.training import config, run_folder
 
     given = {name: value for name, value in vars(options).items() if name in config.TrainConfig.model_fields}
     if not options.resume:
         return config.make_config(given, options.config)
-    given = (config.read_yaml(options.config) if options.config else {}) | given
+    given = (schema.read_yaml(options.config) if options.config else {}) | given
     if "run" not in given:
         raise InputError("--resume needs --run, the folder of the run to go on with")
     return run_folder.resumed_config(Path(given["run"]), given)

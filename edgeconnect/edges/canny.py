@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ try:
 except ImportError:  # a release without it: its public Canny gives the same lines, more slowly
     _nonmaximum_suppression_bilinear = None
 
+NARROW = 0.25
+"""Of the full range: what spans less (12-bit scans, night, fog) is stretched for networks and detectors."""
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,10 +28,17 @@ if TYPE_CHECKING:
     Gray = NDArray[np.float64]
 
 
-def to_gray(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Gray:
+def to_gray(rgb: NDArray[np.unsignedinteger[Any]]) -> Gray:
     """Luminance as scikit-image's rgb2gray computes it: (H,W,3) uint8 or uint16 -> (H,W) float64 in [0,1]."""
     gray: Gray = rgb2gray(rgb)
     return gray
+
+
+def to_full_gray(rgb: NDArray[np.unsignedinteger[Any]], known: Mask | None = None) -> Gray:
+    """`to_gray`, stretched to [0,1] where the (known) pixels span less than NARROW: thresholds expect it."""
+    gray, seen, white = to_gray(rgb), rgb if known is None else rgb[known], np.iinfo(rgb.dtype).max
+    low, span = (int(seen.min()), int(np.ptp(seen))) if seen.size else (0, white)
+    return np.clip((gray * white - low) / span, 0, 1) if 0 < span < NARROW * white else gray
 
 
 def canny(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from edgeconnect.edges.canny import to_gray
+from edgeconnect.edges.canny import to_full_gray
 from edgeconnect.errors import InputError
 from edgeconnect.io import images
 
@@ -83,21 +83,21 @@ def _guess_polarity(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> 
 
 
 def borrow_edges(
-    other: NDArray[np.uint8],
+    other: NDArray[np.unsignedinteger[Any]],
     size: tuple[int, ...],
     detect: Callable[[NDArray[np.floating]], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.float32], list[str]]:
     """The edges of another photo at a photo's size: its structure, to be taken over in a hole.
 
-    other (h,w,3) uint8, resized to `size` (H,W) first; detect: gray (H,W) in [0,1] to lines -> (H,W) float32,
-    0 or 1, and notes.
+    other (h,w,3) uint8 or uint16, resized to `size` (H,W) first; detect: gray (H,W) in [0,1] to lines
+    -> (H,W) float32, 0 or 1, and notes.
     """
     (height, width), (old_height, old_width) = size, other.shape[:2]
     notes = []
     if abs(stretch := (width / old_width) / (height / old_height) - 1) > 0.01:
         notes.append(f"resized to {width}x{height}, which stretches its width by {1 + stretch:.2f}")
     fitting = images.resize(other, height, width) if (height, width) != (old_height, old_width) else other
-    return detect(to_gray(fitting)).astype(np.float32), notes
+    return detect(to_full_gray(fitting)).astype(np.float32), notes
 
 
 def write_edges(path: Path, edges: NDArray[np.float32]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
+from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.images import list_images, read_rgb
 from edgeconnect.metrics.fid import (
     FEATURES,
@@ -93,25 +95,20 @@ def statistics_of(
 
 def save(path: Path, statistics: Statistics, origin: Origin) -> None:
     """Keep statistics as pytorch-fid does (`mu`, `sigma`), with their number of pictures and their origin."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        mu=statistics.mean,
-        sigma=statistics.covariance,
-        count=np.asarray(statistics.count),
-        **asdict(origin),
-    )
-    partial.replace(path)
+    count = np.asarray(statistics.count)
+    arrays = {"mu": statistics.mean, "sigma": statistics.covariance, "count": count, **asdict(origin)}
+    write_atomically(path, lambda temporary: np.savez(temporary, **arrays))
 
 
 def load(path: Path) -> tuple[Statistics, Origin | None]:
     """Statistics from our file or from pytorch-fid's, which tells no origin. Errors: any other file."""
+    if not path.is_file():
+        raise InputError(f"{path}: expected FID statistics in an .npz file, got no file")
     try:
-        with np.load(path) as file:
+        with path.open("rb") as stream, np.load(stream) as file:
             kept: dict[str, NDArray[Any]] = dict(file)
         mean, covariance = kept["mu"], kept["sigma"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: expected FID statistics (mu, sigma) in an .npz file: {error}") from error
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise InputError(f"{path}: expected statistics of {FEATURES} features, got {mean.shape}")

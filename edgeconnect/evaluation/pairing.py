@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeconnect.errors import InputError
-from edgeconnect.evaluation.pairs import pictures
+from edgeconnect.evaluation.pairs import checked_polarity, pictures
 from edgeconnect.evaluation.tables import ratio_label, write_json_lines
-from edgeconnect.io.images import list_images, read_raw, read_rgb, resize, write_png
-from edgeconnect.masks.repair import repair
+from edgeconnect.io.images import list_images, read_rgb, resize, write_png
+from edgeconnect.masks.repair import read_mask
 from edgeconnect.masks.shapes import hole_ratio, touches_border
 from edgeconnect.masks.strokes import strokes
 from edgeconnect.provenance import content_hash
@@ -65,12 +65,14 @@ class Plan:
 
 
 def plan(
-    photos: Path, masks: Path | None, seed: int, masks_per_photo: int, size: int, polarity: Polarity
+    photos: Path, masks: Path | None, seed: int, masks_per_photo: int, size: int, polarity: Polarity | None
 ) -> Plan:
-    """The plan for two folders as they are now; without masks they are drawn. Errors: an empty folder."""
+    """The plan for two folders as they are now; without masks they are drawn. Errors: an empty folder; no
+    polarity told, and masks that look as if it were not white.
+    """
     photos_hash = content_hash(pictures(photos), photos)
     masks_hash = DRAWN if masks is None else content_hash(pictures(masks), masks)
-    return Plan(photos_hash, masks_hash, seed, masks_per_photo, size, polarity)
+    return Plan(photos_hash, masks_hash, seed, masks_per_photo, size, checked_polarity(masks, polarity))
 
 
 def cases(photos: Path, masks: Path | None, chosen: Plan, out: Path) -> list[Case]:
@@ -142,7 +144,7 @@ def square(photo: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def _mask(path: Path, chosen: Plan) -> NDArray[np.bool_]:
-    mask = repair(read_raw(path), (chosen.size, chosen.size), chosen.polarity)[0]
+    mask = read_mask(path, (chosen.size, chosen.size), chosen.polarity)[0]
     if not mask.any() or mask.all():
         raise InputError(f"{path}: expected a mask with a hole and something known, got one of one colour")
     return mask

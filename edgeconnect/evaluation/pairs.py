@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.edges.maps import repair_edges
 from edgeconnect.errors import InputError
-from edgeconnect.io.images import list_images, read_raw, read_rgb
+from edgeconnect.io.images import list_images, read_colours, read_raw, read_rgb
 from edgeconnect.io.pairing import pair_by_stem
-from edgeconnect.masks.repair import repair
+from edgeconnect.masks.repair import read_mask
 from edgeconnect.masks.shapes import hole_ratio, touches_border
 from edgeconnect.metrics.pixel import edge_precision_recall, score_pair
 
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-ABOUT = ("name", "hole_ratio", "touches_border", "known_pixels_changed")
+ABOUT = ("name", "hole_ratio", "touches_border", "known_pixels_changed", "bits")
 """What a row holds besides scores."""
 
 _NAMED_IN_ERRORS = 10
 _LPIPS_BATCH = 8
+_LOOKED_AT = 16  # masks whose polarity is looked at
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,42 @@ def entries(truth: Path, result: Path, masks: Path | None, edges: Path | None) -
     ]
 
 
-def score_entry(entry: Entry, protocol: str, polarity: Polarity) -> Row:
-    """One picture's scores; with a mask its hole ratio too, with an edge map also precision and recall."""
-    truth, result = read_rgb(entry.truth), read_rgb(entry.result)
+def checked_polarity(masks: Path | None, polarity: Polarity | None) -> Polarity:
+    """What was told, or white; InputError where the mask files look as if it were something else."""
+    if polarity is not None or masks is None:
+        return polarity or "white"
+    files = pictures(masks)
+    some = files[:: max(1, len(files) // _LOOKED_AT)]
+    other = [path for path in some if _looks_otherwise(path)]
+    if len(other) > len(some) / 2:
+        raise InputError(
+            f"{masks}: expected masks whose white is the hole, got {len(other)} of {len(some)} that look "
+            f"otherwise ({other[0].name}: {read_mask(other[0])[1][-1]}); tell --polarity, white if it is"
+        )
+    return "white"
+
+
+def _looks_otherwise(path: Path) -> bool:
+    guessed, white = read_mask(path)[0], read_mask(path, polarity="white")[0]
+    return bool((guessed ^ white).sum() > guessed.sum() / 2)
+
+
+def score_entry(entry: Entry, protocol: str, polarity: Polarity | None) -> Row:
+    """One picture's scores; with a mask its hole ratio too, with an edge map also precision and recall.
+
+    polarity: None is white, and InputError where the result equals the truth there and nowhere else.
+    """
+    truth, result = _of_one_depth(read_colours(entry.truth), read_colours(entry.result))
     try:
-        mask = repair(read_raw(entry.mask), polarity=polarity)[0] if entry.mask else None
-        row = {"name": entry.name, **score_pair(truth, result, mask, protocol)}
+        mask = read_mask(entry.mask, polarity=polarity or "white")[0] if entry.mask else None
+        row = {"name": entry.name, **score_pair(truth, result, mask, protocol), "bits": 8 * truth.itemsize}
         if mask is not None:
             row |= _about_hole(truth, result, mask)
+            if polarity is None and row["known_pixels_changed"] and not (truth != result)[mask].any():
+                raise InputError(
+                    "the result equals the truth in the hole and differs outside it: is the hole what is not "
+                    "white in the mask? tell --polarity, white if it is"
+                )
         if entry.edges is not None and mask is not None:
             row |= _edge_scores(truth, mask, entry.edges)
     except InputError as error:
@@ -78,7 +107,7 @@ def score_entry(entry: Entry, protocol: str, polarity: Polarity) -> Row:
     return row
 
 
-def score_all(found: Sequence[Entry], protocol: str, polarity: Polarity, workers: int) -> list[Row]:
+def score_all(found: Sequence[Entry], protocol: str, polarity: Polarity | None, workers: int) -> list[Row]:
     """Every picture's scores, in threads. Errors: all pictures that cannot be scored, listed."""
 
     def attempt(entry: Entry) -> Row | str:
@@ -93,6 +122,14 @@ def score_all(found: Sequence[Entry], protocol: str, polarity: Polarity, workers
     if problems:
         raise InputError(f"{len(problems)} of {len(found)} cannot be scored: {_listed(problems, '; ')}")
     return [x for x in outcomes if not isinstance(x, str)]
+
+
+def _of_one_depth(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both with 16 bits where one of them has."""
+    if a.dtype == b.dtype:
+        return a, b
+    deep, shallow = (a, b.astype(np.uint16) * 257) if b.dtype == np.uint8 else (a.astype(np.uint16) * 257, b)
+    return deep, shallow
 
 
 def lpips_values(found: Sequence[Entry], distance: Lpips, workers: int) -> list[float]:
@@ -123,7 +160,7 @@ def _about_hole(truth: NDArray[Any], result: NDArray[Any], mask: NDArray[np.bool
     }
 
 
-def _edge_scores(truth: NDArray[np.uint8], mask: NDArray[np.bool_], path: Path) -> Row:
+def _edge_scores(truth: NDArray[Any], mask: NDArray[np.bool_], path: Path) -> Row:
     """Of a predicted edge map (lines white) against Canny of the truth at sigma 2, in the hole."""
     predicted, _ = repair_edges(read_raw(path), truth.shape[:2], polarity="white")
     score = edge_precision_recall(predicted, canny(to_gray(truth)), mask)

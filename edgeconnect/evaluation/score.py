@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
-from edgeconnect.evaluation.pairs import ABOUT, Row, entries, lpips_values, pictures, score_all
+from edgeconnect.evaluation.pairs import (
+    ABOUT,
+    Row,
+    checked_polarity,
+    entries,
+    lpips_values,
+    pictures,
+    score_all,
+)
 from edgeconnect.evaluation.tables import Group, groups
 from edgeconnect.metrics.pixel import PROTOCOLS
 from edgeconnect.provenance import content_hash, file_hash, versions
@@ -25,6 +33,7 @@ def score(arguments: argparse.Namespace) -> tuple[Row, list[Group], list[Row]]:
         raise InputError("--edges are scored in the hole and need --masks")
     folders = {role: getattr(arguments, role) for role in ("truth", "result", "masks", "edges")}
     found = entries(**folders)
+    checked_polarity(arguments.masks, arguments.polarity)
     # before the scores: a missing weights file should not cost the time of everything else
     distance = _lpips(arguments) if arguments.lpips else None
     inception = _inception(arguments) if arguments.fid else None
@@ -81,4 +90,6 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         )
     if equal := sum(row["psnr_db"] == float("inf") for row in rows):
         found.append(f"{equal} of {len(rows)} results equal the truth, so that the mean PSNR is infinite")
+    if deep := sum(row["bits"] > 8 for row in rows):
+        found.append(f"{deep} of {len(rows)} pairs have 16 bits: scored so; LPIPS and FID see 8")
     return found

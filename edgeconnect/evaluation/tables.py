@@ -74,7 +74,7 @@ def write_json_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
 
 def json_line(values: Mapping[str, Any]) -> str:
     """One object as a line of JSON, null for what is not finite."""
-    return json.dumps(_finite(values), allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(_finite(values), allow_nan=False) + "\n"
 
 
 def _group(label: str, rows: Sequence[Row], measures: Sequence[str]) -> Group:

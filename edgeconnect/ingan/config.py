@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edgeconnect.errors import InputError
-from edgeconnect.training.config import Count, Pair, beta_faults, checked, read_yaml
+from edgeconnect.io.schema import checked, read_yaml
+from edgeconnect.training.config import Count, Pair, beta_faults
 
 # at 2e-4 and more, colours ran away within 500 steps, and at less a few thousand are too few: so the result
 # starts as the resized photo, G is slower than D, the reconstruction counts more, and D sees hue and contrast
@@ -69,10 +70,13 @@ class SingleConfig(BaseModel):
 
     steps: Count = Field(75_000, gt=0, description="training steps (paper: 75000; 20000 and more are good)")
     short_side: int | None = Field(
-        None, ge=16, description="the photo is shrunk to this short side in px first (paper: as it is)"
+        None,
+        ge=16,
+        le=65_536,
+        description="the photo is shrunk to this short side in px (paper: as it is)",
     )
-    crop: int = Field(256, ge=16, description="side of the random crop of a step in px (paper: 256)")
-    seed: int = Field(0, ge=0, description="seed of weights, crops, sizes and noise")
+    crop: int = Field(256, ge=16, le=4096, description="side of the random crop of a step in px (paper: 256)")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of weights, crops, sizes and noise")
 
     sizes: Pair = Field(
         (0.15, 2.25), description="a,b: a side of the result over the crop's, uniform (paper: 0.15,2.25)"
@@ -87,25 +91,25 @@ class SingleConfig(BaseModel):
         0.3, ge=0, lt=0.475, description="largest shift of its top corners over the width (own choice)"
     )
     noise_levels: float = Field(
-        1.0, ge=0, description="uniform noise on what G and D see, in grey levels of 255 (paper: 1)"
+        1.0, ge=0, le=255, description="uniform noise on what G and D see, in grey levels of 255 (paper: 1)"
     )
 
-    width: int = Field(64, gt=0, description="channels after the generator's entry (paper: 64)")
-    downscales: int = Field(3, ge=0, description="poolings of the generator's U-Net (paper: 3)")
-    blocks: int = Field(6, ge=0, description="residual blocks at its bottom (paper: 6)")
+    width: int = Field(64, gt=0, le=1024, description="channels after the generator's entry (paper: 64)")
+    downscales: int = Field(3, ge=0, le=8, description="poolings of the generator's U-Net (paper: 3)")
+    blocks: int = Field(6, ge=0, le=64, description="residual blocks at its bottom (paper: 6)")
     residual: bool = Field(
         False, description="what the generator makes is added to the transformed photo (paper: no)"
     )
-    disc_width: int = Field(64, gt=0, description="channels of a patch network's first layer (paper: 64)")
+    disc_width: int = Field(64, gt=0, le=1024, description="channels of a patch network's start (paper: 64)")
     disc_norm: Literal["batch", "photo", "none"] = Field(
         "batch",
         description="norm in the patch networks: batch (paper; it hides contrast and hue), photo (by the "
         "statistics of real pictures) or none",
     )
     scales: int | None = Field(
-        None, gt=0, description="scales of the discriminator (paper: as many as fit; ablation: 1)"
+        None, gt=0, le=32, description="scales of the discriminator (paper: as many as fit; ablation: 1)"
     )
-    scale_factor: float = Field(1.4, gt=1, description="from one scale to the next (paper: 1.4)")
+    scale_factor: float = Field(1.4, ge=1.05, le=16, description="from one scale to the next (paper: 1.4)")
     scale_min_px: int = Field(13, ge=13, description="shorter side of the smallest scale (paper: about 13)")
     scales_until: Count = Field(
         25_000, ge=0, description="steps in which coarse scales count more (paper: 25000)"
@@ -132,20 +136,20 @@ class SingleConfig(BaseModel):
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="bf16 autocast; auto: where hardware has it"
     )
-    threads: int = Field(0, ge=0, description="CPU threads (0: PyTorch's choice)")
+    threads: int = Field(0, ge=0, le=4096, description="CPU threads (0: PyTorch's choice)")
     save_every: Count = Field(1000, gt=0, description="steps between checkpoints")
     keep: int = Field(2, gt=0, description="checkpoints kept")
     log_every: int = Field(10, gt=0, description="steps between lines in log.jsonl")
     preview_every: Count = Field(
         1000, gt=0, description="steps between previews in samples/, after early ones at 10, 20, 40, ..."
     )
-    max_minutes: float | None = Field(None, gt=0, description="save and stop after this many minutes")
+    max_minutes: float | None = Field(None, gt=0, le=1e7, description="save and stop after this many minutes")
     tensorboard: bool = Field(False, description="also write TensorBoard event files (extra: tensorboard)")
 
     @model_validator(mode="after")
     def _fields_go_together(self) -> SingleConfig:
         low, high = self.sizes
-        if not 0 < low <= 1 <= high:
+        if not 0.01 <= low <= 1 <= high <= 16:
             raise ValueError(f"sizes: expected a range around 1, got {low:g},{high:g}")
         if faults := beta_faults(self.betas):
             raise ValueError("; ".join(faults))

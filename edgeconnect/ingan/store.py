@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save
 
 from edgeconnect.errors import InputError
@@ -16,6 +16,8 @@ from edgeconnect.ingan.networks import Generator
 from edgeconnect.io import images
 from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.encoders import to_8bit
+from edgeconnect.io.schema import checked, parse_json
+from edgeconnect.models.checkpoint import opened, read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,26 +72,30 @@ def save_generator(path: Path, generator: Generator, made: dict[str, Any]) -> No
     write_atomically(path, save(tensors, metadata))
 
 
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    width: int = Field(ge=1, le=1024)
+    downscales: int = Field(ge=0, le=8)
+    blocks: int = Field(ge=0, le=64)
+    residual: bool
+
+
 def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
     """A generator, in eval mode on the CPU, and how it was trained; InputError for any other file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `edgeconnect single train` writes it") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: expected a safetensors file of a generator, got {error}") from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: expected a generator of format {FORMAT}, got {metadata.get('format', 'none named')}"
-        )
-    generator = Generator(**json.loads(metadata["config"]))
-    try:
-        generator.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(f"{path}: its tensors do not fit its config: {str(error)[:200]}") from None
-    return generator.eval(), json.loads(metadata["made"])
+    if not path.exists():
+        raise InputError(f"{path}: no such file; `edgeconnect single train` writes it")
+    with opened(path, "a generator", FORMAT) as file:
+        said = file.metadata()
+        config, made = (parse_json(said.get(name, ""), f"{path}: {name}") for name in ("config", "made"))
+        values = checked(_Config, config, f"{path}: config").model_dump()
+        with torch.device("meta"):
+            skeleton = Generator(**values).state_dict()
+        expected = {key: (tuple(t.shape), t.is_floating_point()) for key, t in skeleton.items()}
+        tensors = read_tensors(path, file, "", expected)
+    generator = Generator(**values)
+    generator.load_state_dict(tensors)
+    return generator.eval(), made
 
 
 def _photo_path(run: Path, number: int) -> Path:

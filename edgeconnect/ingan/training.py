@@ -15,7 +15,7 @@ from edgeconnect.ingan.store import load_photos, read_photos, save_generator, sa
 from edgeconnect.ingan.trainer import SingleTrainer
 from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.io.images import write_png
-from edgeconnect.models.checkpoint import load_state, save_state
+from edgeconnect.models.checkpoint import fitting, save_state
 from edgeconnect.training import run_folder
 from edgeconnect.training.stopping import Outcome, run_steps, stop_signals
 
@@ -49,9 +49,10 @@ def train(
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    run = _Run(config, resume, print_line)
-    with stop_signals() as stopping:
-        return run.loop(stopping, progress)
+    with run_folder.locked(config.run):
+        run = _Run(config, resume, print_line)
+        with stop_signals() as stopping:
+            return run.loop(stopping, progress)
 
 
 class _Run:
@@ -65,7 +66,9 @@ class _Run:
         tensors = [to_tensor(photo) for photo in self.photos]
         self.trainer = SingleTrainer(config, tensors, choose_device(config.device))
         if resume and self.paths.has_saved:
-            self.trainer.load_state(load_state(self.paths.latest_checkpoint()))
+            checkpoint, state = self.paths.latest_state(print_line)
+            with fitting(checkpoint):
+                self.trainer.load_state(state)
             print_line(f"resumed from step {self.trainer.step}")
         elif not resume:
             save_photos(config.run, self.photos)
@@ -106,7 +109,7 @@ class _Run:
         save_state(self.paths.checkpoint(trainer.step), trainer.state())
         made = {"steps": trainer.step, "sizes": config.sizes, "photos": len(self.photos), "seed": config.seed}
         save_generator(self.paths.weights, trainer.stage.G, made)
-        self.paths.forget_old_checkpoints(config.keep)
+        self.paths.forget_old_checkpoints(config.keep, trainer.step)
 
     def preview(self) -> Picture:
         """The first photo beside what becomes of it at its own and other sizes, and as a trapezoid."""

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from edgeconnect.device import Precision, choose_device, choose_dtype
 from edgeconnect.edges import detectors
-from edgeconnect.edges.canny import to_gray
+from edgeconnect.edges.canny import NARROW, to_full_gray
 from edgeconnect.edges.continuation import LIKELY, SURE, continue_edges
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters import outpaint, pictures
@@ -48,7 +48,6 @@ CONTEXT_PER_DEPTH = 1.25  # and more for deeper holes
 MIN_WINDOW_PX = 256  # the training size: smaller windows would be unlike anything the networks saw
 CELL_PX = 512  # larger holes are filled cell by cell, each knowing the ones before
 RIM_PX = 32  # what a network without a start from outside repaints of a coarser result
-NARROW = 0.25  # of the full range: what spans less (12-bit scans, night, fog) is stretched for the networks
 MIN_SIDE_PX = 32  # smaller pictures are padded for the networks
 
 
@@ -112,8 +111,15 @@ class EdgeConnect:
         """
         return detectors.get(self.detector)(gray, self.sigma, known)
 
+    def photo_edges(self, photo: Image, mask: Mask) -> Mask:
+        """The photo's own lines outside its hole, by `detect_edges`: (H,W,3) and (H,W) bool -> (H,W) bool.
+
+        What spans a small part of the range is stretched first: its lines are faint.
+        """
+        return self.detect_edges(to_full_gray(photo, ~mask), ~mask)
+
     def complete_edges(self, photo: Image, mask: Mask, lines: Lines = "both") -> Picture:
-        """The photo's edges (`detect_edges`) with those in the hole completed.
+        """The photo's edges (`photo_edges`) with those in the hole completed.
 
         photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole.
         lines: "learned" (drawn by G1), "continued" (the known ones, continued through the hole where that is
@@ -122,7 +128,7 @@ class EdgeConnect:
         types and where nothing is known.
         """
         _check(photo, mask)
-        return np.where(mask, self._lines(photo, mask, lines), self.detect_edges(to_gray(photo), ~mask))
+        return np.where(mask, self._lines(photo, mask, lines), self.photo_edges(photo, mask))
 
     def inpaint(
         self,
@@ -139,7 +145,7 @@ class EdgeConnect:
 
         photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole.
         edges: (H,W) in [0,1] or bool, used as given in the hole instead of those of `complete_edges`.
-        known_edges: likewise, used outside the hole instead of the photo's own (`detect_edges`).
+        known_edges: likewise, used outside the hole instead of the photo's own (`photo_edges`).
         texture: 0 to 1, how much of the photo's own texture is laid over the networks' colours; 0 is the
         networks alone. lines: which ones `complete_edges` draws. seed: another one gives another texture.
         Returns what photo is. Raises InputError for other shapes, types or ranges and where nothing is known.

@@ -11,6 +11,7 @@ import torch
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters.base import as_rgb
+from edgeconnect.models.checkpoint import reason
 from edgeconnect.types import Mask, Rgb
 
 _LAMA_MULTIPLE_PX = 8
@@ -20,7 +21,8 @@ class Lama:
     """LaMa (Suvorov et al., 2022) from a TorchScript file, such as the published big-lama.pt.
 
     The file's module takes a photo (1,3,H,W) in [0,1] and a mask (1,1,H,W), 1 = hole, whose sides are
-    multiples of 8, and gives (1,3,H,W) in [0,1]. Errors: a file that is no TorchScript.
+    multiples of 8, and gives (1,3,H,W) in [0,1]. Errors: a file that is no TorchScript. A TorchScript file is
+    a program, which may write files as soon as it is loaded: take it from a source you trust.
     """
 
     def __init__(self, file: Path, device: str = "auto") -> None:
@@ -29,8 +31,8 @@ class Lama:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # PyTorch moves on, the published file stays
                 self._network = torch.jit.load(str(file), map_location=self._device).eval()  # type: ignore[no-untyped-call]
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{file}: expected a TorchScript file: {str(error).splitlines()[0]}") from error
+        except Exception as error:  # of a damaged or hostile file, it may raise anything
+            raise InputError(f"{file}: expected a TorchScript file, got {reason(error)}") from error
 
     def __call__(self, photo: Rgb, mask: Mask) -> Rgb:
         """Fill the hole; the sides are reflected up to the next multiple of 8."""

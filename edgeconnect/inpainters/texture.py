@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from edgeconnect.types import Image, Mask
 
-RAMP_PX = 6  # from the rim, over which the networks' fill gives way to the patches
+WIDE_PX = 12  # half the width from which on a hole is wide
+RAMP_PX, THIN_RAMP_PX = 6, 16  # from the rim, over which patches replace the guide in wide and thin holes
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
 
@@ -89,11 +90,17 @@ def _patch_share(hole: Mask, filled: NDArray[np.float32]) -> NDArray[np.float32]
     """How much of the patches is taken, the rest being the guide's: (H,W), 0 to 1.
 
     More and more with the distance from the rim: near to it the networks are surest, and a patch may bring a
-    speck. Where the fill is flat all of it is taken: what is flat around a hole stays so.
+    speck; in a thin stroke everything is near. Where the fill is flat all of it is taken: what is flat around
+    a hole stays so.
     """
-    padded = np.pad(hole.astype(np.uint8), 1, mode="edge")
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    share = np.minimum(depth / RAMP_PX, 1)
+    border = 2 * WIDE_PX
+    padded = np.pad(hole.astype(np.uint8), border, mode="edge")
+    inner = (slice(border, -border),) * 2
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[inner]
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WIDE_PX + 1,) * 2)
+    wide = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc).astype(np.float32)
+    wide = cv2.GaussianBlur(wide, (0, 0), 2)[inner]
+    share = np.minimum(depth / (THIN_RAMP_PX + (RAMP_PX - THIN_RAMP_PX) * wide), 1)
     box = np.ones((FLAT_PX, FLAT_PX), np.uint8)
     spread = (cv2.dilate(filled, box) - cv2.erode(filled, box)).max(2)
     return np.asarray(np.where(spread < FLAT_SPREAD, 1, share), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -14,11 +14,13 @@ from edgeconnect.errors import InputError
 from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.decoders import decode, head, open_image, orientation_of, reading, turn
 from edgeconnect.io.encoders import as_stored, encode_png, output_format, to_8bit
+from edgeconnect.io.metadata import NOTHING, Metadata
 from edgeconnect.io.signatures import looks_like_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Sample = TypeVar("Sample", bound=np.unsignedinteger[Any])
     Pixels = NDArray[np.unsignedinteger[Any]]
 
 
@@ -28,7 +30,7 @@ class Photo:
 
     `is_gray` says that the file held one colour channel (the three of `rgb` are then equal); `icc_profile` is
     the file's own; `orientation` is the EXIF one that was applied (1: none); `notes` are sentences about
-    everything that reading changed.
+    everything that reading changed; `metadata` is what else the file says.
     """
 
     rgb: Pixels
@@ -37,11 +39,18 @@ class Photo:
     icc_profile: bytes | None = None
     orientation: int = 1
     notes: tuple[str, ...] = ()
+    metadata: Metadata = NOTHING
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether some of it is, by half or more."""
+        return self.alpha is not None and bool((self.alpha <= np.iinfo(self.alpha.dtype).max // 2).any())
 
     def without_eraser(self, hole: NDArray[np.bool_]) -> Photo:
         """This photo with an opaque hole, where the hole alone was transparent: it had been erased.
 
-        hole: (H,W) bool. A photo that is transparent elsewhere too is a cut-out: it stays as it is.
+        hole: (H,W) bool; the soft rim that an eraser left around it becomes opaque too. A photo that is
+        transparent elsewhere is a cut-out: it stays as it is.
         """
         if self.alpha is None:
             return self
@@ -49,30 +58,40 @@ class Photo:
         transparent = self.alpha <= top // 2
         if not transparent.any() or (transparent & ~hole).any():
             return self
-        return replace(self, alpha=np.where(hole, top, self.alpha).astype(self.alpha.dtype))
+        erased = hole | touching(self.alpha < self.alpha.max(), hole)
+        return replace(self, alpha=np.where(erased, top, self.alpha).astype(self.alpha.dtype))
 
 
 def read_photo(path: str | Path) -> Photo:
-    """A picture in full fidelity: 16 bits, alpha, grey and the ICC profile kept, EXIF orientation applied.
+    """A picture in full fidelity: depth, alpha, grey, ICC profile, metadata kept, EXIF orientation applied.
 
-    CMYK becomes 8-bit sRGB and a multi-page TIFF or MPO its first picture, which the notes say. Raises
+    CMYK becomes 8-bit sRGB and a TIFF or MPO of several its first picture, which the notes say. Depths of 9
+    to 15 bits become 16, signed numbers unsigned. Raises
     InputError for animations, float pixels, damaged files, and more than MAX_PIXELS.
     """
-    pixels, icc_profile, orientation, notes = decode(Path(path))
+    found = decode(Path(path))
+    pixels = found.pixels
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     is_gray, has_alpha = pixels.shape[2] < 3, pixels.shape[2] in (2, 4)
     alpha = np.ascontiguousarray(pixels[..., -1]) if has_alpha else None
     rgb = np.repeat(pixels[..., :1], 3, axis=2) if is_gray else np.ascontiguousarray(pixels[..., :3])
-    return Photo(rgb, alpha, is_gray, icc_profile, orientation, tuple(notes))
+    return Photo(
+        rgb, alpha, is_gray, found.icc_profile, found.orientation, tuple(found.notes), found.metadata
+    )
 
 
 def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint8]:
-    """A picture as (H,W,3) uint8 for training and scoring: alpha is left out, 16 bits are rounded to 8.
+    """A picture as (H,W,3) uint8 for training: alpha is left out, 16 bits are rounded to 8.
 
     With `short_side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size (never below that short side in pixels),
     which libjpeg decodes several times faster. Raises InputError as read_photo does.
     """
+    return to_8bit(read_colours(path, short_side))
+
+
+def read_colours(path: str | Path, short_side: int | None = None) -> Pixels:
+    """What `read_rgb` reads, at the file's own depth: (H,W,3) uint8 or uint16."""
     path = Path(path)
     with reading(path), open_image(path) as image:
         # the grey and colour JPEGs that photo folders are full of need none of the care below
@@ -81,7 +100,7 @@ def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint
                 image.draft(None, (short_side, short_side))
             image.load()
             return np.ascontiguousarray(turn(np.asarray(image.convert("RGB")), orientation_of(image)))
-    return to_8bit(read_photo(path).rgb)
+    return read_photo(path).rgb
 
 
 def read_raw(path: str | Path) -> Pixels:
@@ -90,11 +109,11 @@ def read_raw(path: str | Path) -> Pixels:
     One bit becomes 0/255, a palette its colours, alpha stays; EXIF orientation is applied. InputError as for
     read_photo.
     """
-    return decode(Path(path))[0]
+    return decode(Path(path)).pixels
 
 
 def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
-    """Write (H,W,3) `rgb` as `like` was: grey, alpha, ICC profile and 16 bits kept; returns notes on losses.
+    """Write (H,W,3) `rgb` as `like` was: grey, alpha, 16 bits, profile, metadata; returns notes on losses.
 
     The suffix chooses PNG (also without one), TIFF, lossless WebP or BMP, which keep every pixel, or JPEG,
     which does not. InputError, with nothing written, for other suffixes and formats that cannot hold it.
@@ -102,7 +121,7 @@ def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
     _, encode = output_format(path)
     if rgb.dtype != like.rgb.dtype:
         raise ValueError(f"expected the photo's own {like.rgb.dtype}, got {rgb.dtype}")
-    data, notes = encode(as_stored(rgb, like.is_gray, like.alpha), like.icc_profile, str(path))
+    data, notes = encode(as_stored(rgb, like.is_gray, like.alpha), like.icc_profile, str(path), like.metadata)
     write_atomically(Path(path), data)
     return notes
 
@@ -113,10 +132,10 @@ def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
     write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
 
 
-def check_size(path: str | Path, max_pixels: int) -> None:
-    """Raise InputError where a picture's header says more than `max_pixels`, without decoding it."""
-    with reading(Path(path)), open_image(Path(path), max_pixels):
-        pass
+def check_size(path: str | Path, max_pixels: float) -> int:
+    """A picture's pixels by its header, which is not decoded; InputError for more than `max_pixels`."""
+    with reading(Path(path)), open_image(Path(path), max_pixels) as image:
+        return image.width * image.height
 
 
 def is_image(path: str | Path) -> bool:
@@ -143,8 +162,18 @@ def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
     return sorted(path for path in found if path.is_file() and is_image(path))
 
 
-def resize(photo: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """(H,W[,C]) uint8 at another size: area averages when it shrinks, bicubic when it grows."""
+def touching(region: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected parts of `region` (H,W) that hold a pixel of `seeds` or lie beside one."""
+    near = cv2.dilate(seeds.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    count, labels = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
+    chosen = np.zeros(count, bool)
+    chosen[np.asarray(labels)[near]] = True
+    chosen[0] = False  # what is not in the region
+    return np.asarray(chosen[labels])
+
+
+def resize(photo: NDArray[Sample], height: int, width: int) -> NDArray[Sample]:
+    """(H,W[,C]) uint8 or uint16 at another size: area averages when it shrinks, bicubic when it grows."""
     shrinks = height * width < photo.shape[0] * photo.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(photo, (width, height), interpolation=method), np.uint8)
+    return np.asarray(cv2.resize(photo, (width, height), interpolation=method), photo.dtype)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.io import encoders, images
-from edgeconnect.io.pairing import is_named_after, pair_by_stem
+from edgeconnect.io.atomic import check_target, real_path
+from edgeconnect.io.pairing import is_mask_name, is_named_after, pair_by_stem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,16 @@ class Job:
     edges: Path | None = None
     edges_from: Path | None = None
     save_edges: Path | None = None
+
+    @property
+    def results(self) -> list[Path]:
+        """All files that are written."""
+        return [path for path in (self.out, *self.candidates, self.save_edges) if path]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of them are there."""
+        return all(path.is_file() for path in self.results)
 
 
 # what a job's field is called in a sentence
@@ -54,7 +65,8 @@ def plan(
     several photos keep their stem; that of one photo goes to the file `out`, or into the folder, which is
     there already or ends in a slash; `save_edges` likewise. Of several `candidates` the others lie beside
     it, numbered: out-2.png, out-3.png, ... Raises InputError where something is missing, would not fit or
-    would replace an input.
+    would replace an input. In a folder that holds the masks too, itself or in one below, these are no
+    photos: those called PHOTO_mask, those below.
     """
     given = _matched([photos] if isinstance(photos, Path) else photos)
     if len(given) == 1 and not given[0].is_dir():
@@ -68,7 +80,7 @@ def plan(
             Job(
                 path, _in_folder(out, place), save_edges=_in_folder(save_edges, place) if save_edges else None
             )
-            for path, place in _places(given)
+            for path, place in _places(given, mask)
         ]
     jobs = [replace(job, candidates=_numbered(job.out, candidates)) for job in jobs]
     may_hold_others = len(jobs) == 1 or not any(path.is_dir() for path in given)
@@ -96,18 +108,34 @@ def _matched(photos: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _places(given: Sequence[Path]) -> list[tuple[Path, Path]]:
+def _places(given: Sequence[Path], mask: Path | None) -> list[tuple[Path, Path]]:
     """Each photo of files and folders, and its place in the folder of results."""
     places: list[tuple[Path, Path]] = []
     for path in given:
         if not path.is_dir():
             places.append((path, Path(path.name)))
             continue
-        photos = images.list_images(path)
+        photos = _without_masks(images.list_images(path), path, mask)
         if not photos:
             raise InputError(f"{path}: expected a folder of photos, found none in it")
         places += [(photo, photo.relative_to(path)) for photo in photos]
     return places
+
+
+def _without_masks(found: list[Path], folder: Path, mask: Path | None) -> list[Path]:
+    """The photos among what lies in a folder with (or in) which masks were given."""
+    if mask is None or not mask.exists():
+        return found
+    if not mask.samefile(folder):
+        inside = real_path(mask)
+        return [path for path in found if not real_path(path).is_relative_to(inside)]
+    photos = [path for path in found if not is_mask_name(path)]
+    if found and len(photos) in (0, len(found)):
+        raise InputError(
+            f"{folder}: expected photos and their masks, called PHOTO_mask, in one folder, "
+            f"got {len(found)} pictures with{'out such' if photos else ' only such'} a name"
+        )
+    return photos
 
 
 def _numbered(out: Path, candidates: int) -> tuple[Path, ...]:
@@ -139,7 +167,9 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None, may_hold_others:
         raise InputError(f"{source}: no such {_FIELDS[field]} or folder")
     if not source.is_dir():
         return [_given(job, field, source) for job in jobs]
-    files = images.list_images(source)
+    # a photo is not its own mask or edge map, and another one's neither
+    photos = {real_path(job.photo) for job in jobs if field != "edges_from"}
+    files = [path for path in images.list_images(source) if real_path(path) not in photos]
     if may_hold_others:
         files = [path for path in files if any(is_named_after(path, job.photo) for job in jobs)]
     partner = dict(pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))
@@ -155,14 +185,13 @@ def check_free(path: Path, jobs: Sequence[Job]) -> None:
     """Raises InputError where a PNG at `path` would replace what a job reads or writes."""
     if path.is_dir() or encoders.output_format(path)[0] != "PNG":
         raise InputError(f"{path}: expected the name of a PNG file, got another")
-    if path.resolve() in _inputs(jobs) | {job.out.resolve() for job in jobs}:
+    if real_path(path) in _inputs(jobs) | {real_path(job.out) for job in jobs}:
         raise InputError(f"{path}: this would replace an input or a result; choose another name")
 
 
 def _inputs(jobs: Sequence[Job]) -> set[Path]:
-    return {
-        path.resolve() for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path
-    }
+    found = [path for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path]
+    return set(map(real_path, found))
 
 
 def _check(jobs: Sequence[Job]) -> None:
@@ -170,10 +199,11 @@ def _check(jobs: Sequence[Job]) -> None:
     inputs = _inputs(jobs)
     taken: set[Path] = set()
     for job in jobs:
-        for path in filter(None, (job.out, *job.candidates, job.save_edges)):
+        for path in job.results:
             encoders.output_format(path)
-            if path.resolve() in inputs:
+            check_target(path)
+            if real_path(path) in inputs:
                 raise InputError(f"{path}: the result would replace an input; choose another --out")
-            if path.resolve() in taken:
+            if real_path(path) in taken:
                 raise InputError(f"{path}: two results would have this name; rename one of the photos")
-            taken.add(path.resolve())
+            taken.add(real_path(path))

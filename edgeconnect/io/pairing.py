@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-_MASK_SUFFIXES = ("_mask", "-mask")
+_MASK_ENDING = re.compile(r"[_-]mask[_-]?\d*$", re.IGNORECASE)
+_PHOTO_ENDING = re.compile(r"[_-](?:input|image|photo)$", re.IGNORECASE)
 
 
 def pair_by_stem(
     photos: Sequence[Path], masks: Sequence[Path], what: str = "mask"
 ) -> list[tuple[Path, Path]]:
-    """Each photo with its mask: the file of the same stem, or STEM_mask or STEM-mask.
+    """Each photo with its mask: the file of the same stem, or STEM_mask, STEM-mask, STEM_mask001; what says
+    of a photo that it is one (STEM_input, _image, _photo) does not count either.
 
     Where stems repeat, as in trees of folders, the path below the common folder decides. Raises InputError
     that names photos without a mask, masks without a photo, and two files with one stem; `what` is what to
@@ -25,8 +28,9 @@ def pair_by_stem(
     """
     by_tree = any(len({path.stem for path in paths}) < len(paths) for paths in (photos, masks))
     photo_of = _by_key(photos, "photos", by_tree, lambda key: key)
+    named = {_PHOTO_ENDING.sub("", key): key for key in photo_of} | {key: key for key in photo_of}
     mask_of = _by_key(
-        masks, f"{what}s", by_tree, lambda key: key if key in photo_of else _without_suffix(key)
+        masks, f"{what}s", by_tree, lambda key: key if key in photo_of else _photo_key(key, named)
     )
     lone_photos = [photo_of[key] for key in photo_of.keys() - mask_of.keys()]
     lone_masks = [mask_of[key] for key in mask_of.keys() - photo_of.keys()]
@@ -42,7 +46,13 @@ def pair_by_stem(
 
 def is_named_after(mask: Path, photo: Path) -> bool:
     """Whether `pair_by_stem` would pair them in flat folders."""
-    return photo.stem in (mask.stem, _without_suffix(mask.stem))
+    names = {_PHOTO_ENDING.sub("", photo.stem): photo.stem, photo.stem: photo.stem}
+    return photo.stem in (mask.stem, _photo_key(mask.stem, names))
+
+
+def is_mask_name(path: Path) -> bool:
+    """Whether a file's name says that it is a mask."""
+    return bool(_MASK_ENDING.search(path.stem))
 
 
 def _by_key(paths: Sequence[Path], what: str, by_tree: bool, rename: Callable[[str], str]) -> dict[str, Path]:
@@ -57,9 +67,10 @@ def _by_key(paths: Sequence[Path], what: str, by_tree: bool, rename: Callable[[s
     return found
 
 
-def _without_suffix(key: str) -> str:
-    """A mask's key without the ending that says it is a mask."""
-    return next((key.removesuffix(end) for end in _MASK_SUFFIXES if key.endswith(end)), key)
+def _photo_key(key: str, photos: Mapping[str, str]) -> str:
+    """The photo's key that a mask's stands for; photos: their keys by these without their ending."""
+    base = _MASK_ENDING.sub("", key)
+    return photos.get(base, base)
 
 
 def _named(what: str, paths: list[Path]) -> str:

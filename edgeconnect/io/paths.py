@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.pool import ThreadPool
@@ -17,6 +18,7 @@ from edgeconnect.io import images
 if TYPE_CHECKING:
     from torch import Tensor
 
+_LOOKED_AT = 4  # photos whose depth is looked at
 _NEWLINE, _RETURN = b"\n\r"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -80,6 +82,13 @@ class PathList(Sequence[Path]):
         kept[list(indices)] = False
         return PathList(self.root, self._names, self._starts[kept], self._ends[kept])
 
+    def digest(self) -> str:
+        """A hash of the names and their order, in hexadecimal."""
+        found = hashlib.sha256()
+        for tensor in (self._names, self._starts, self._ends):
+            found.update(tensor.numpy().tobytes())
+        return found.hexdigest()
+
     def __len__(self) -> int:
         return len(self._starts)
 
@@ -113,6 +122,17 @@ def photo_paths(source: Path) -> PathList:
         kind = "folder without any picture" if source.is_dir() else "list without any path"
         raise InputError(f"{source}: expected photos, got a {kind}")
     return paths
+
+
+def depth_notes(paths: PathList) -> list[str]:
+    """A sentence where some of the photos have more than 8 bits, by a look at a few of them."""
+    deep = []
+    for index in np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int)).tolist():
+        try:
+            deep += [paths[index]] * (images.read_colours(paths[index]).dtype != np.uint8)
+        except InputError:
+            continue  # said where its turn comes
+    return [f"{deep[0]} has 16 bits a channel: training sees the upper 8 of such photos"] if deep else []
 
 
 def find_broken(paths: PathList, workers: int = 1) -> list[tuple[int, str]]:

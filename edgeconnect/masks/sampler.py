@@ -13,7 +13,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edgeconnect.errors import InputError
-from edgeconnect.io import images
 from edgeconnect.io.paths import PathList
 from edgeconnect.masks import repair, shapes
 from edgeconnect.masks.kinds import KINDS
@@ -67,7 +66,7 @@ class MaskFiles:
     def note(self) -> str:
         """How many files there are, and the mean hole ratio of some of them."""
         some = self.paths.select(np.unique(np.linspace(0, len(self.paths) - 1, _NOTED).astype(int)).tolist())
-        holes = [repair.repair(images.read_raw(path), None, self.polarity)[0].mean() for path in some]
+        holes = [repair.read_mask(path, None, self.polarity)[0].mean() for path in some]
         mean = float(np.mean(holes))
         doubt = "; is the other colour the hole? (--mask-polarity)" if mean > 0.5 else ""
         return f"{len(self.paths)} masks in {self.paths.root}, {self.polarity} is the hole: {mean:.0%}{doubt}"
@@ -75,7 +74,7 @@ class MaskFiles:
     def __call__(self, rng: Generator, height: int, width: int) -> NDArray[np.bool_]:
         """(height, width) bool; InputError names a file that is broken or without any hole."""
         path = self.paths[int(rng.integers(len(self.paths)))]
-        mask, _ = repair.repair(images.read_raw(path), (height, width), self.polarity)
+        mask, _ = repair.read_mask(path, (height, width), self.polarity)
         if not mask.any():
             raise InputError(f"{path}: expected a mask with a hole ({self.polarity} pixels), got one without")
         return shapes.augment(rng, mask)

@@ -98,6 +98,19 @@ def augment(rng: Generator, mask: Mask) -> Mask:
     return np.ascontiguousarray(turned[:, ::-1] if rng.integers(2) else turned)
 
 
+def widest_gap(mask: Mask) -> int:
+    """The middle of the widest run of columns without hole, where the last column goes on at the first.
+
+    A panorama whose ends are moved there cuts no hole. 0 where no column is without hole, or all are.
+    """
+    columns = np.flatnonzero(mask.any(axis=0))
+    if not len(columns):
+        return 0
+    gaps = np.diff(columns, append=columns[0] + mask.shape[1])
+    widest = int(gaps.argmax())
+    return int(columns[widest] + (gaps[widest] + 1) // 2) % mask.shape[1] if gaps[widest] > 1 else 0
+
+
 def hole_ratio(mask: Mask) -> float:
     """The hole's share of the image, 0 to 1."""
     return float(mask.mean())

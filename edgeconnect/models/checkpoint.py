@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import json
-import pickle
+import zipfile
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from edgeconnect.errors import InputError
 from edgeconnect.io.atomic import write_atomically
+from edgeconnect.io.schema import checked, parse_json
 from edgeconnect.models.discriminator import PatchDiscriminator
-from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
-from edgeconnect.models.layers import effective_weights, set_effective_weights
+from edgeconnect.models.generators import EdgeGenerator, EdgeStart, HoleStart, InpaintGenerator
+from edgeconnect.models.layers import (
+    Upsampling,
+    effective_shapes,
+    effective_weights,
+    set_effective_weights,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor, nn
 
 FORMAT = "edgeconnect-1"
+_FLOATS = ("F64", "F32", "F16", "BF16")
 NETWORKS = ("edge_generator", "inpaint_generator", "edge_discriminator", "inpaint_discriminator")
 
 
@@ -74,74 +84,177 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
     write_atomically(path, save(tensors, metadata))
 
 
+class _Network(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    width: int = Field(ge=1, le=1024)
+
+
+class _Generator(_Network):
+    blocks: int = Field(ge=1, le=64)
+
+
+class _EdgeGenerator(_Generator):
+    edge_start: EdgeStart = "none"
+
+
+class _InpaintGenerator(_Generator):
+    hole_start: HoleStart = "white"
+    upsampling: Upsampling = "transposed"
+
+
+class _Networks(BaseModel):
+    """The config of each network that is there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    edge_generator: _EdgeGenerator | None = None
+    inpaint_generator: _InpaintGenerator | None = None
+    edge_discriminator: _Network | None = None
+    inpaint_discriminator: _Network | None = None
+
+
+class _Provenance(BaseModel):
+    """Anything; checked is what is computed with."""
+
+    model_config = ConfigDict(extra="allow")
+
+    edge_threshold: float | None = Field(None, gt=0, lt=1)
+
+
+class _Metadata(BaseModel):
+    """What a weights file says about itself."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    networks: _Networks
+    sigma: float = Field(ge=0, le=100)
+    detector: str = Field("canny", max_length=100)
+    provenance: _Provenance | None = None
+
+
 def load_weights(path: Path) -> Weights:
     """Rebuild the networks of a weights file from its own metadata, float32 on the CPU, in eval mode.
 
     Raises InputError where the file is missing, damaged or of another kind.
     """
+    with opened(path, "EdgeConnect weights", FORMAT) as file:
+        said = file.metadata()
+        texts = {name: parse_json(said.get(name, default), f"{path}: {name}")
+                 for name, default in (("networks", ""), ("provenance", "{}"))}  # fmt: skip
+        about = checked(_Metadata, {**said, **texts}, str(path))
+        configs = about.networks.model_dump(exclude_none=True)
+        networks = {name: _rebuild(path, name, config, file) for name, config in configs.items()}
+    return Weights(networks, about.sigma, texts["provenance"], about.detector)
+
+
+@contextmanager
+def opened(path: Path, what: str, format: str) -> Iterator[Any]:
+    """A safetensors file of a `format`, before its tensors are read; InputError for any other."""
     try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such weights file")
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such weights file") from None
-    except (SafetensorError, OSError) as error:
-        hint = (
-            "; turn released .pth files into one with `edgeconnect convert`"
-            if path.suffix in (".pth", ".pt")
-            else ""
-        )
-        raise InputError(
-            f"{path}: expected a safetensors file of EdgeConnect weights, got {error}{hint}"
-        ) from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: expected weights of format {FORMAT}, got {metadata.get('format', 'none named')}"
-        )
-    configs: dict[str, dict[str, Any]] = json.loads(metadata["networks"])
-    networks = {name: _rebuild(path, name, config, tensors) for name, config in configs.items()}
-    provenance = json.loads(metadata.get("provenance", "{}"))
-    return Weights(networks, float(metadata["sigma"]), provenance, metadata.get("detector", "canny"))
+            found = (file.metadata() or {}).get("format", "none named")
+            if found != format:
+                raise InputError(f"{path}: expected {what} of format {format}, got {found[:50]}")
+            yield file
+    except (SafetensorError, OSError, UnicodeDecodeError) as error:
+        hint = "; turn released .pth files into one with `edgeconnect convert`"
+        hint = hint if path.suffix in (".pth", ".pt") else ""
+        raise InputError(f"{path}: expected a safetensors file of {what}, got {error}{hint}") from None
 
 
-def _rebuild(path: Path, name: str, config: dict[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
-    if name not in NETWORKS:
-        raise InputError(f"{path}: expected networks {', '.join(NETWORKS)}, got {name!r}")
-    network = build_network(name, spectral=False, **config)
-    own = {
-        key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")
+def read_tensors(
+    path: Path, file: Any, name: str, expected: Mapping[str, tuple[tuple[int, ...], bool]]
+) -> dict[str, Tensor]:
+    """The tensors of an `opened` file that begin with `name`: float32 or int64, and finite.
+
+    expected: shape of each, and whether it holds fractions; nothing is read before that is checked.
+    """
+    slices = {key.removeprefix(name): file.get_slice(key) for key in file.keys() if key.startswith(name)}  # noqa: SIM118 (not a dict)
+    found = {key: (tuple(part.get_shape()), part.get_dtype() in _FLOATS) for key, part in slices.items()}
+    if wrong := sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)):
+        raise InputError(
+            f"{path}: the tensors of {name.removesuffix('.') or 'its network'} do not fit its config: names, "
+            f"shapes or types differ at {', '.join(wrong[:3])} ({len(wrong)} in all)"
+        )
+    tensors = {
+        key: file.get_tensor(name + key).to(torch.float32 if is_float else torch.int64)
+        for key, (_, is_float) in found.items()
     }
-    try:
-        set_effective_weights(network, own)
-    except ValueError as error:
-        raise InputError(f"{path}: the tensors of {name} do not fit its config {config}: {error}") from None
+    if broken := [key for key, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise InputError(f"{path}: expected finite weights, got infinity or NaN in {name}{broken[0]}")
+    return tensors
+
+
+def _rebuild(path: Path, name: str, config: dict[str, Any], file: Any) -> nn.Module:
+    with torch.device("meta"):
+        shapes = effective_shapes(build_network(name, spectral=False, **config))
+    tensors = read_tensors(path, file, f"{name}.", {key: (shape, True) for key, shape in shapes.items()})
+    network = build_network(name, spectral=False, **config)
+    set_effective_weights(network, tensors)
     return network.eval()
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a training state (tensors, numbers, text in dicts and lists) atomically."""
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    try:
+        write_atomically(path, lambda temporary: torch.save(state, temporary))
+    except RuntimeError as error:  # what PyTorch makes of the system's errors
+        raise InputError(f"{path}: expected a place to write to, got: {reason(error)}") from None
 
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read a training state onto the CPU, never running code from the file; InputError for anything else."""
+    _check_sums(path)
     state = load_pickle(path)
     if not isinstance(state, dict) or "step" not in state:
         raise InputError(f"{path}: expected a training checkpoint, got another PyTorch file")
     return cast("dict[str, Any]", state)
 
 
+def _check_sums(path: Path) -> None:
+    """Raise InputError where the checksums of a PyTorch file, a zip, do not fit: PyTorch does not look."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError):
+        return  # of another kind, which load_pickle names
+    if broken is not None:
+        raise InputError(f"{path}: expected a whole training checkpoint, got a damaged one ({broken})")
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Where a checkpoint's parts are taken over: InputError that names it, where they are another run's."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        text = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise InputError(f"{path}: expected a checkpoint of this run, got other contents: {text}") from None
+
+
 def load_pickle(path: Path) -> Any:
     """torch.load on the CPU, tensors and plain values alone; raises InputError where that is not possible."""
     try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
         return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        # PyTorch's own words on what it refused would advise to run the file's code
-        reason = str(error).strip() or type(error).__name__
-        if isinstance(error, pickle.UnpicklingError):
-            reason = "another file, or a damaged one"
-        raise InputError(
-            f"{path}: expected a PyTorch file of tensors, got {reason.splitlines()[0]}"
-        ) from None
+    except InputError:
+        raise
+    except Exception as error:  # the unpickler of a damaged or hostile file may raise anything
+        raise InputError(f"{path}: expected a PyTorch file of tensors, got {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """In words what PyTorch raised on reading a file."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, OSError):
+        return error.strerror or text
+    if isinstance(error, RuntimeError) and "zip archive" in text:
+        return "a damaged or incomplete zip archive"
+    # PyTorch's own words on what it refused would advise to run the file's code
+    return text[:200] if isinstance(error, RuntimeError) else "another file, or a damaged one"

@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 import torch
 
 from edgeconnect.errors import InputError
+from edgeconnect.models.checkpoint import reason
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ def load_tensors(path: Path) -> dict[str, Any]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip, safetensors and the file system each raise their own
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} cannot be read as a weights file: {reason}") from error
+        raise InputError(f"{path} cannot be read as a weights file: {reason(error)}") from error
     if not isinstance(state, dict):
         raise InputError(f"{path} holds {type(state).__name__}, not a dictionary of weights")
     return state

@@ -194,13 +194,24 @@ def effective_weights(network: nn.Module) -> dict[str, Tensor]:
     return weights
 
 
+def effective_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shapes of `effective_weights`, without computing these: for a network on the meta device too."""
+    shapes = {}
+    for name, conv in convolutions(network).items():
+        weight = cast("Any", conv).parametrizations.weight.original if _is_spectral(conv) else conv.weight
+        shapes[f"{name}.weight"] = tuple(weight.shape)
+        if conv.bias is not None:
+            shapes[f"{name}.bias"] = tuple(conv.bias.shape)
+    return shapes
+
+
 def set_effective_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Make `network` compute with `weights` (plain tensors by module name, as from effective_weights).
 
     Where the network has spectral norm, its power iteration starts from these weights' own singular vectors.
     Raises ValueError where names or shapes differ.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in effective_weights(network).items()}
+    expected = effective_shapes(network)
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != found:
         differing = sorted(dict(expected.items() ^ found.items()))

@@ -60,9 +60,11 @@ def _read_network(path: Path) -> tuple[str, nn.Module]:
         tensors = {key.removeprefix("module."): tensor for key, tensor in content[entry].items()}
         weights = _plain(tensors)
         name, config = _recognise(weights)
+        if broken := [key for key, tensor in weights.items() if not tensor.isfinite().all()]:
+            raise ValueError(f"expected finite weights, got infinity or NaN in {broken[0]}")
         network = build_network(name, spectral=False, **config)
         set_effective_weights(network, weights)
-    except (AttributeError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (AttributeError, IndexError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: its {entry} has other layers than EdgeConnect's: {error}") from None
     return name, network.eval()
 

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
+from edgeconnect.models.checkpoint import reason
 from edgeconnect.models.downloads import Download
 
 if TYPE_CHECKING:
@@ -98,17 +99,17 @@ def load_features(path: Path, normalisation: Normalisation = "imagenet") -> Feat
     "released", [0,1] as it is. Raises InputError for anything else.
     """
     try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such feature extractor file")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such feature extractor file") from None
+    except InputError:
+        raise
     except Exception as error:
-        raise InputError(
-            f"{path}: expected a PyTorch file of VGG-19 weights, got {type(error).__name__}"
-        ) from error
+        raise InputError(f"{path}: expected a PyTorch file of VGG-19 weights, got {reason(error)}") from error
     state = state.get("model", state) if isinstance(state, dict) else {}
     try:
         extractor = _recognised(state, normalisation)
-    except (AttributeError, KeyError, RuntimeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: expected VGG-19 weights (torchvision's, a Sequential or a distilled one): {error}"
         ) from None

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from edgeconnect.edges.detectors import DETECTORS
-from edgeconnect.errors import InputError
+from edgeconnect.io.schema import checked, read_yaml
 from edgeconnect.masks.kinds import KINDS
 from edgeconnect.training.extra_losses import EXTRA
 
@@ -73,17 +73,17 @@ class TrainConfig(BaseModel):
     )
 
     steps: Count = Field(2_000_000, gt=0, description="training steps (released: 2 million)")
-    batch_size: int = Field(8, gt=0, description="photos a step and process (paper: 8)")
+    batch_size: int = Field(8, gt=0, le=4096, description="photos a step and process (paper: 8)")
     size: int = Field(
-        256, ge=32, multiple_of=4, description="side of the square training crop in px (paper: 256)"
+        256, ge=32, le=4096, multiple_of=4, description="side of the square training crop in px (paper: 256)"
     )
     short_side: Pixels | None = Field(
         None,
         description="a,b: short side in px before cropping, drawn from this range (paper: the crop's size)",
     )
     flip: bool = Field(True, description="mirror every other photo (paper)")
-    seed: int = Field(0, ge=0, description="seed of weights, crops, masks and order")
-    workers: int = Field(2, ge=0, description="processes that prepare photos")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of weights, crops, masks and order")
+    workers: int = Field(2, ge=0, le=256, description="processes that prepare photos")
     skip_broken: bool = Field(
         False, description="leave unreadable photos out, counted and listed, instead of stopping"
     )
@@ -92,13 +92,14 @@ class TrainConfig(BaseModel):
         ("square",),
         description=f"{', '.join(KINDS)}, folders of masks; drawn evenly (paper: square)",
     )
-    mask_polarity: Literal["white", "black", "alpha"] = Field(
-        "white", description="what the hole is in mask files: white, black or alpha (where it is transparent)"
+    mask_polarity: Literal["white", "black", "alpha", "opaque"] = Field(
+        "white",
+        description="what the hole is in mask files: white, black, alpha (where it is transparent) or opaque",
     )
     hole_ratio: Pair = Field(
         (0.0, 0.6), description="a,b: hole ratio of boxes and strokes (paper's tables: 0 to 0.6)"
     )
-    sigma: float = Field(2.0, ge=0, description="Canny's sigma in px (paper: about 2 is best)")
+    sigma: float = Field(2.0, ge=0, le=100, description="Canny's sigma in px (paper: about 2 is best)")
     detector: str = Field(
         "canny", description=f"edge detector: {', '.join(DETECTORS)} (paper: canny); kept with the weights"
     )
@@ -111,10 +112,12 @@ class TrainConfig(BaseModel):
         "both in turns",
     )
 
-    width: int = Field(64, gt=0, description="channels after the generators' first convolution (paper: 64)")
-    blocks: int = Field(8, gt=0, description="residual blocks of the generators (paper: 8)")
+    width: int = Field(
+        64, gt=0, le=1024, description="channels after the generators' first convolution (paper: 64)"
+    )
+    blocks: int = Field(8, gt=0, le=64, description="residual blocks of the generators (paper: 8)")
     disc_width: int = Field(
-        64, gt=0, description="channels after the discriminators' first convolution (paper: 64)"
+        64, gt=0, le=1024, description="channels after the discriminators' first convolution (paper: 64)"
     )
     hole_start: Literal["white", "smooth"] = Field(
         "white",
@@ -183,7 +186,9 @@ class TrainConfig(BaseModel):
     compile: bool = Field(
         False, description="torch.compile the generators: a minute at the start, faster steps after"
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the training process (0: PyTorch's choice)")
+    threads: int = Field(
+        0, ge=0, le=4096, description="CPU threads of the training process (0: PyTorch's choice)"
+    )
 
     save_every: Count = Field(1000, gt=0, description="steps between checkpoints")
     keep: int = Field(2, gt=0, description="checkpoints kept")
@@ -192,8 +197,8 @@ class TrainConfig(BaseModel):
     val_photos: Path | None = Field(
         None, description="folder or list of validation photos (default: the training photos)"
     )
-    val_count: int = Field(16, gt=0, description="validation photos; fixed masks go with them")
-    max_minutes: float | None = Field(None, gt=0, description="save and stop after this many minutes")
+    val_count: int = Field(16, gt=0, le=100_000, description="validation photos; fixed masks go with them")
+    max_minutes: float | None = Field(None, gt=0, le=1e7, description="save and stop after this many minutes")
     tensorboard: bool = Field(False, description="also write TensorBoard event files (extra: tensorboard)")
 
     @model_validator(mode="after")
@@ -215,6 +220,8 @@ class TrainConfig(BaseModel):
             faults.append(f"hole_ratio: expected ratios from 0 to 1, got {low},{high}")
         if self.short_side is not None and min(self.short_side) < self.size:
             faults.append(f"short_side: expected at least the size {self.size}, got {min(self.short_side)}")
+        if self.short_side is not None and max(self.short_side) > 65_536:
+            faults.append(f"short_side: expected at most 65536, got {max(self.short_side)}")
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -265,34 +272,6 @@ def make_config(given: dict[str, Any], file: Path | None = None) -> TrainConfig:
     return checked(TrainConfig, values, str(file or "training options"))
 
 
-def checked(kind: type[Config], values: dict[str, Any], where: str) -> Config:
-    """A config of a `kind` from its fields' values; all faults in one InputError that starts with `where`."""
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        faults = "; ".join(map(_sentence, error.errors()))
-        raise InputError(f"{where}: {faults}") from None
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The fields of a YAML config file; raises InputError where it is no mapping."""
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{file}: expected a YAML file of training options, got {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{file}: expected `name: value` lines, got {type(values).__name__}")
-    return {str(k).replace("-", "_"): v for k, v in values.items()}
-
-
 def to_yaml(config: RunConfig) -> str:
     """The whole config as YAML, every field written out."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-
-
-def _sentence(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return message  # names its fields itself
-    came = "" if error["type"] == "missing" else f", got {error['input']!r}"
-    return f"{'.'.join(map(str, error['loc']))}: {message}{came}"

@@ -7,7 +7,9 @@ crop, mirroring and hole from a generator seeded by (seed, position): no state t
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,7 @@ from edgeconnect.training.batch import Batch
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
+    from multiprocessing.process import BaseProcess
 
     from numpy.typing import NDArray
 
@@ -45,6 +48,8 @@ __all__ = [
 Place = tuple[int, int]
 """(position, index): the item's number since step 0, and which photo it takes."""
 
+_PATIENCE_S = 600  # for a batch of workers; a full /dev/shm keeps them waiting without end
+_AHEAD, _PLANES = 2, 7  # batches that a worker prepares ahead; of a photo, gray, edges, hole and start
 _EDGE_SUFFIXES = (".png", ".webp", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
 
 
@@ -141,13 +146,25 @@ class TrainingLoader(DataLoader[Batch]):
     """A DataLoader that raises a worker's InputError as it was raised, with its one sentence."""
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        for batch in super().__iter__():
+        for batch in self._batches():
             if isinstance(batch, InputError):
                 try:
                     raise batch
                 finally:
                     del batch  # the cycle error - traceback - frame would keep the workers alive
             yield batch
+
+    def _batches(self) -> Iterator[Batch | InputError]:
+        try:
+            yield from super().__iter__()
+        except RuntimeError as error:
+            text = str(error)
+            if not any(word in text for word in ("shared memory", "shm", "timed out", "exited unexpectedly")):
+                raise
+            raise InputError(
+                f"the {self.num_workers} workers brought no batch: {text.splitlines()[0]}; is the shared "
+                "memory (/dev/shm) full? free some, or take --workers 0"
+            ) from None
 
 
 def training_loader(
@@ -165,11 +182,15 @@ def training_loader(
     device: where they will be used; for CUDA they come in page-locked memory. The dataset is pickled for the
     workers; its list of photos goes to them as shared memory.
     """
+    if workers:
+        _check_shared_memory(world * workers * _AHEAD * batch_size * dataset.size**2 * _PLANES * 4)
     places = Positions(batch_size, len(dataset), dataset.seed, start_step, rank, world)
     return TrainingLoader(
         dataset,
         batch_sampler=places,
         num_workers=workers,
+        timeout=_PATIENCE_S if workers else 0,
+        prefetch_factor=_AHEAD if workers else None,
         multiprocessing_context=_clean_processes() if workers else None,
         collate_fn=_collate,
         worker_init_fn=_start_worker,
@@ -178,6 +199,19 @@ def training_loader(
         # its own, because starting workers draws from it: the global one belongs to the training step
         generator=torch.Generator(),
     )
+
+
+def _check_shared_memory(needed: int) -> None:
+    """Raise InputError where what workers prepare ahead does not fit: they would hang or be killed."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except (OSError, AttributeError):  # another system
+        return
+    if (free := found.f_bavail * found.f_frsize) < needed:
+        raise InputError(
+            f"workers: expected {needed / 2**20:.0f} MB of shared memory for their batches, got "
+            f"{free / 2**20:.0f} free in /dev/shm; enlarge it (docker: --shm-size) or take fewer --workers"
+        )
 
 
 def validation_items(
@@ -286,7 +320,17 @@ def _clean_processes() -> BaseContext:
 
 
 def _start_worker(worker: int) -> None:
-    """One thread each; Ctrl-C is for the training process, which finishes its step and ends the workers."""
+    """One thread each; Ctrl-C is for the training process, which finishes its step and ends the workers.
+
+    Workers end with that process, however it ends: they would wait for it to take their batches.
+    """
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

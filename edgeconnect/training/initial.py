@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.models import weights
-from edgeconnect.models.checkpoint import build_network, load_state
+from edgeconnect.models.checkpoint import build_network, fitting
 from edgeconnect.models.layers import effective_weights, resize_kernel, set_effective_weights
 from edgeconnect.training.run_folder import Paths
 
@@ -58,7 +58,7 @@ def _copy(
     loaded = weights.load(source)
     if config.stage != "inpaint" and "edge_generator" in networks and weights.soften_edges(loaded):
         say(f"{source}: its edge generator's sharpened output made soft again, to be trained")
-    trained = {**loaded.networks, **_discriminators(source, networks)}
+    trained = {**loaded.networks, **_discriminators(source, networks, say)}
     shared = [name for name in networks if name in trained]
     if not shared:
         raise InputError(f"{source}: expected weights of {', '.join(networks)}, got {', '.join(trained)}")
@@ -78,14 +78,19 @@ def _copy(
     return shared
 
 
-def _discriminators(source: Path, networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+def _discriminators(
+    source: Path, networks: Mapping[str, nn.Module], say: Callable[[str], None]
+) -> dict[str, nn.Module]:
     """A run's own discriminators, which only its checkpoints hold; none for a weights file."""
-    checkpoints = Paths(source).checkpoints() if source.is_dir() else []
-    states = load_state(checkpoints[-1])["networks"] if checkpoints else {}
+    if not source.is_dir() or not Paths(source).checkpoints():
+        return {}
     found = {}
-    for name in networks:
-        if name in states and name.endswith("discriminator"):
-            width = len(states[name]["convs.0.parametrizations.weight.original"])
-            found[name] = build_network(name, width=width)
-            found[name].load_state_dict(states[name])
+    checkpoint, state = Paths(source).latest_state(say)
+    with fitting(checkpoint):
+        states = state["networks"]
+        for name in networks:
+            if name in states and name.endswith("discriminator"):
+                width = len(states[name]["convs.0.parametrizations.weight.original"])
+                found[name] = build_network(name, width=width)
+                found[name].load_state_dict(states[name])
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +12,21 @@ import torch
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
-from edgeconnect.io.paths import photo_paths
+from edgeconnect.io.paths import depth_notes, find_broken, photo_paths
 from edgeconnect.masks.sampler import MaskMix
-from edgeconnect.models.checkpoint import load_state, save_state, save_weights
+from edgeconnect.models.checkpoint import fitting, save_state, save_weights
 from edgeconnect.models.vgg import find_vgg19, load_features
 from edgeconnect.training import distributed, run_folder
 from edgeconnect.training.data import TrainingPhotos, training_loader, validation_items
 from edgeconnect.training.initial import initialise
-from edgeconnect.training.stopping import Outcome, run_steps, stop_signals
+from edgeconnect.training.stopping import Outcome, Signals, StopWaitingError, run_steps, stop_signals
 from edgeconnect.training.trainer import Trainer, build_networks
 from edgeconnect.training.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edgeconnect.io.paths import PathList
     from edgeconnect.models.vgg import FeatureExtractor
     from edgeconnect.training.batch import Batch
     from edgeconnect.training.config import TrainConfig
@@ -49,13 +51,17 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     device = choose_device(config.device)
-    with distributed.joined(device.type) as ranks:
+    with ExitStack() as stack:
+        ranks = stack.enter_context(distributed.joined(device.type))
         device = _own_device(device, ranks)
-        if ranks.is_main and not resume:
-            run_folder.refuse_another(config.run)
+        if ranks.is_main:
+            stack.enter_context(run_folder.locked(config.run))
+            if not resume:
+                run_folder.refuse_another(config.run)
         distributed.wait(ranks)
         quiet = (lambda text: None) if not ranks.is_main else print_line
-        run = _Run(config, _make_trainer(config, device, ranks, resume, quiet), ranks, quiet)
+        trainer, state = _make_trainer(config, device, ranks, resume, quiet)
+        run = _Run(config, trainer, state, ranks, quiet)
         with stop_signals() as stopping:
             return run.loop(stopping, progress)
 
@@ -64,13 +70,20 @@ class _Run:
     """One process's part of a run: its data, its trainer, its clock."""
 
     def __init__(
-        self, config: TrainConfig, trainer: Trainer, ranks: Ranks, print_line: Callable[[str], None]
+        self,
+        config: TrainConfig,
+        trainer: Trainer,
+        state: dict[str, Any],
+        ranks: Ranks,
+        print_line: Callable[[str], None],
     ) -> None:
         self.config, self.trainer, self.ranks = config, trainer, ranks
         self.paths = run_folder.Paths(config.run)
         photos = _training_photos(config)
+        self.digest = photos.paths.digest()
+        run_folder.check_photos(config.run, state, self.digest)
         print_line(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
-        for note in photos.masks.notes():
+        for note in [*depth_notes(photos.paths), *photos.masks.notes()]:
             print_line(note)
         self.loader = training_loader(
             photos,
@@ -81,13 +94,13 @@ class _Run:
             ranks.world,
             device=trainer.device,
         )
-        self.val_items = _validation_items(config) if ranks.is_main else []
+        self.val_items = _validation_items(config, photos.paths) if ranks.is_main else []
         # last, so that a start that failed leaves nothing behind and can be tried again
         self.log = run_folder.Log(config, trainer.step) if ranks.is_main else None
         if ranks.is_main:
             run_folder.save_config(config)
 
-    def loop(self, stopping: list[int], progress: Callable[[Report], None]) -> Outcome:
+    def loop(self, stopping: Signals, progress: Callable[[Report], None]) -> Outcome:
         config, trainer = self.config, self.trainer
         ends = None if config.max_minutes is None else time.monotonic() + 60 * config.max_minutes
         if trainer.step == 0:
@@ -96,21 +109,38 @@ class _Run:
 
         def step() -> Report:
             before = time.monotonic()
-            terms = trainer.train_step(next(batches))
+            # nothing else waits for this process, and the state is that of the last step
+            stopping.is_waiting = config.workers > 0 and self.ranks.world == 1
+            try:
+                batch = next(batches)
+            except (Exception, StopWaitingError):  # a dead worker, a broken photo: what was trained is kept
+                if self.log and trainer.step:
+                    self.save()
+                raise
+            finally:
+                stopping.is_waiting = False
+            terms = trainer.train_step(batch)
             report = self.report(terms, time.monotonic() - before)
             if self.log:
-                progress(report)
+                try:
+                    progress(report)
+                except BrokenPipeError:  # nobody reads the output any more
+                    self.after_step(report, is_last=True)
+                    raise
             return report
 
-        return run_steps(
-            step,
-            self.after_step,
-            done=trainer.step,
-            steps=config.steps,
-            ends=ends,
-            stopping=stopping,
-            anywhere=lambda flag: distributed.anywhere(flag, self.ranks, trainer.device),
-        )
+        try:
+            return run_steps(
+                step,
+                self.after_step,
+                done=trainer.step,
+                steps=config.steps,
+                ends=ends,
+                stopping=stopping,
+                anywhere=lambda flag: distributed.anywhere(flag, self.ranks, trainer.device),
+            )
+        except StopWaitingError:
+            return Outcome(trainer.step, stopping[0])
 
     def after_step(self, report: Report, is_last: bool) -> None:
         """Log, validate and save where this step calls for it; main process alone."""
@@ -140,14 +170,16 @@ class _Run:
         write_png(self.paths.sample(self.trainer.step), grid)
 
     def save(self) -> None:
-        save_state(self.paths.checkpoint(self.trainer.step), self.trainer.state())
+        step = self.trainer.step
+        save_state(self.paths.checkpoint(step), {**self.trainer.state(), "photos": self.digest})
         save_weights(self.paths.weights, self.trainer.weights())
-        self.paths.forget_old_checkpoints(self.config.keep)
+        self.paths.forget_old_checkpoints(self.config.keep, step)
 
 
 def _make_trainer(
     config: TrainConfig, device: torch.device, ranks: Ranks, resume: bool, print_line: Callable[[str], None]
-) -> Trainer:
+) -> tuple[Trainer, dict[str, Any]]:
+    """A trainer, and the checkpoint's contents that it goes on from, empty for a new run."""
     networks = build_networks(config)
     paths = run_folder.Paths(config.run)
     has_saved = resume and paths.has_saved
@@ -158,15 +190,17 @@ def _make_trainer(
     if features:
         print_line(features.describe())
     trainer = Trainer(config, networks, features, device, ranks)
+    state: dict[str, Any] = {}
     if has_saved:
-        checkpoint = paths.latest_checkpoint()
-        trainer.load_state(load_state(checkpoint))
+        checkpoint, state = paths.latest_state(print_line)
+        with fitting(checkpoint):
+            trainer.load_state(state)
         if trainer.step > config.steps:
             raise InputError(f"{config.run}: expected more steps than its {trainer.step}, got {config.steps}")
         print_line(f"resumed from {checkpoint}")
     elif resume:
         print_line("nothing was saved yet: from the start")
-    return trainer
+    return trainer, {"photos": state["photos"]} if "photos" in state else {}
 
 
 def _own_device(device: torch.device, ranks: Ranks) -> torch.device:
@@ -207,10 +241,13 @@ def _training_photos(config: TrainConfig) -> TrainingPhotos:
     )
 
 
-def _validation_items(config: TrainConfig) -> list[Batch]:
+def _validation_items(config: TrainConfig, photos: PathList) -> list[Batch]:
+    """`photos`, of which the broken ones may be left out, are the default."""
     # edges of another detector lie beside the training photos; without them Canny's are the measure
     folder = None if config.val_photos else config.edges_folder
-    paths = photo_paths(config.val_photos or config.photos)
+    paths = photo_paths(config.val_photos) if config.val_photos else photos
+    if config.val_photos and config.skip_broken:
+        paths = paths.without(index for index, _ in find_broken(paths, max(config.workers, 1)))
     return validation_items(
         paths,
         config.size,

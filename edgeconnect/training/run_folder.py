@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
+import os
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.io.atomic import write_atomically
-from edgeconnect.training.config import make_config, read_yaml, to_yaml
+from edgeconnect.io.schema import read_yaml
+from edgeconnect.models.checkpoint import load_state
+from edgeconnect.training.config import make_config, to_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from edgeconnect.training.config import Config, RunConfig, TrainConfig
 
+_PART = re.compile(r"\..*\.\d+-\d+\.part(\.\w+)?")  # what write_atomically leaves when it is killed
 # what may differ when a run goes on; anything else would make it another run
 _MAY_CHANGE = frozenset(
     (
@@ -72,14 +79,29 @@ class Paths:
         return bool(self.checkpoints()) or self.weights.exists()
 
     def latest_checkpoint(self) -> Path:
-        """The checkpoint to go on from; raises InputError where there is none."""
+        """The checkpoint of the highest step; raises InputError where there is none."""
         found = self.checkpoints()
         if not found:
             raise InputError(f"{self.run}: expected a run with checkpoints/step_*.pt to resume, found none")
         return found[-1]
 
-    def forget_old_checkpoints(self, keep: int) -> None:
-        for path in self.checkpoints()[:-keep]:
+    def latest_state(self, print_line: Callable[[str], None]) -> tuple[Path, dict[str, Any]]:
+        """The checkpoint to go on from, with its contents: the last that is whole, and others are said.
+
+        Raises InputError where there is none.
+        """
+        self.latest_checkpoint()
+        first, *later = self.checkpoints()
+        for path in reversed(later):
+            try:
+                return path, load_state(path)
+            except InputError as error:
+                print_line(f"{error}; the one before is taken")
+        return first, load_state(first)
+
+    def forget_old_checkpoints(self, keep: int, step: int) -> None:
+        """Leave the last `keep` of those up to `step`: later ones are damaged, or they would not be later."""
+        for path in [path for path in self.checkpoints() if path <= self.checkpoint(step)][:-keep]:
             path.unlink()
 
 
@@ -114,8 +136,52 @@ def changed_config(
 
 def refuse_another(run: Path) -> None:
     """Raises InputError where the folder holds a run already: a new one would write over it."""
-    if Paths(run).config.exists() or Paths(run).log.exists():
+    if Paths(run).config.exists() or Paths(run).has_saved:
         raise InputError(f"{run}: holds a run already; go on with --resume or choose another --run folder")
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep the folder to this process, and sweep what killed ones left half-written.
+
+    Raises InputError where another process has it. A folder that stays empty goes again.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        folder = os.open(run, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"{run}: expected a place to write to, got: {error.strerror}") from None
+    try:
+        _lock(folder, run)
+        for path in run.rglob(".*.part*"):
+            if _PART.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(folder)
+        with suppress(OSError):  # it is not empty
+            run.rmdir()
+
+
+def _lock(folder: int, run: Path) -> None:
+    """Until the folder is closed, by the system too, however the process ends."""
+    try:
+        import fcntl
+
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"{run}: another process trains in this folder; choose another --run") from None
+    except (ImportError, OSError):  # no such locks on this system or network drive
+        return
+
+
+def check_photos(run: Path, state: dict[str, Any], digest: str) -> None:
+    """Raises InputError where a checkpoint's photos were others: the order of all would change."""
+    if state.get("photos", digest) != digest:
+        raise InputError(
+            f"{run}: expected the photos that it began with, got more, fewer or renamed ones, which would "
+            "change the order of all; put them back, or start another one with --init-from"
+        )
 
 
 def save_config(config: RunConfig) -> None:
@@ -127,12 +193,12 @@ class Log:
     """log.jsonl, one JSON object a line, each with its "step"; TensorBoard's events too where asked for."""
 
     def __init__(self, config: RunConfig, step: int) -> None:
-        """Go on after `step`: later lines, of steps that were lost with a killed process, are dropped."""
+        """Go on after `step`: later lines, of steps lost with a killed process, and torn ones go."""
         self.board = _tensorboard(config.run, step) if config.tensorboard else None
         self.path = Paths(config.run).log
-        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        write_atomically(self.path, "".join(kept).encode())
+        lines = self.path.read_bytes().splitlines() if self.path.exists() and step else []
+        kept = [line for line in lines if _step(line) <= step]
+        write_atomically(self.path, b"".join(line + b"\n" for line in kept))
 
     def write(self, values: dict[str, Any]) -> None:
         """Append one line, numbers only, with its step."""
@@ -141,6 +207,14 @@ class Log:
         if self.board:
             for name, value in values.items():
                 self.board.add_scalar(name, value, values["step"])
+
+
+def _step(line: bytes) -> float:
+    """The step of a line; infinite for one that is no line."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return math.inf
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

@@ -1,5 +1,5 @@
-"""The loop of every training and how it ends: at its last step, after some minutes, or on SIGTERM and SIGINT,
-which are taken as a wish to stop at a good moment.
+"""The loop of every training and how it ends: at its last step, after some minutes, or on a signal that
+is taken as a wish to stop at a good moment.
 """
 
 from __future__ import annotations
@@ -54,22 +54,35 @@ def run_steps(
     return Outcome(done, stopping[0] if stopping else None)
 
 
+class StopWaitingError(KeyboardInterrupt):
+    """A signal came while the run waited for data, which may never come: it stops where it is."""
+
+
+class Signals(list[int]):
+    """Those received so far; `is_waiting` is set where one may raise StopWaitingError."""
+
+    is_waiting = False
+
+
 @contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT append their numbers to, instead of ending the process at once.
+def stop_signals() -> Iterator[Signals]:
+    """A list that SIGTERM, SIGINT, SIGHUP and SIGUSR1 append their numbers to, instead of ending the process.
 
     One that comes `PATIENCE_S` after the first raises KeyboardInterrupt: the good moment did not come.
     """
-    received: list[int] = []
+    received = Signals()
     times: list[float] = []
 
     def receive(number: int, _: object) -> None:
         received.append(number)
         times.append(time.monotonic())
+        if received.is_waiting:
+            raise StopWaitingError
         if times[-1] - times[0] > PATIENCE_S:
             raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    names = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # a closed terminal and a cluster's warning too
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     previous = [signal.signal(number, receive) for number in numbers]
     try:
         yield received

@@ -24,7 +24,7 @@ from edgeconnect.web.guard import LOOPBACK, Guard, TooLargeError, limited
 from edgeconnect.web.limits import Limits
 from edgeconnect.web.photos import PhotoStore, UnknownPhotoError
 from edgeconnect.web.tasks import State
-from edgeconnect.web.worker import AbandonedError, BusyError, OutOfTimeError, Worker
+from edgeconnect.web.worker import AbandonedError, BusyError, OutOfTimeError, Places, Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -73,7 +73,7 @@ def create_app(
         exception_handlers=_handlers(app_state.limits),
         lifespan=app_state.open,
     )
-    app.state.end_patient_work = app_state.patient_worker.end
+    app.state.end_patient_work, app.state.end_work = app_state.patient_worker.end, app_state.end
     return app
 
 
@@ -82,11 +82,18 @@ class _AppState:
 
     def __init__(self, models: Models, limits: Limits) -> None:
         self.limits = limits
-        self.state = State(models, PhotoStore(limits.kept_bytes), limits.patch_pixels, limits.pixels)
+        pixels = limits.patch_pixels, limits.hole_pixels, limits.pixels
+        self.state = State(models, PhotoStore(limits.kept_bytes), *pixels)
+        self._uploads = Places(limits.uploads)
         self._worker = Worker(limits.places, limits.seconds)
         computer = self._worker.computer
         self.patient_worker = Worker(limits.single_places, limits.seconds, computer, is_patient=True)
         models.check_cancelled = self.check = computer.check
+
+    def end(self) -> None:
+        """Abandon all work."""
+        for worker in (self.patient_worker, self._worker):
+            worker.end()
 
     @asynccontextmanager
     async def open(self, app: Starlette) -> AsyncIterator[None]:
@@ -98,13 +105,16 @@ class _AppState:
     @asynccontextmanager
     async def received(self, request: Request, path: str, worker: Worker) -> AsyncIterator[Fields]:
         """The form of a request, with a place at a worker for as long as it is needed."""
-        with worker.place():
+        with worker.place():  # nobody sends in vain, and those who send slowly keep nobody from computing
+            pass
+        with self._uploads.place():
             async with asyncio.timeout(self.limits.upload_seconds):
                 form = await request.form(max_files=4, max_fields=100, max_part_size=_TEXT_BYTES)
-            try:
+        try:
+            with worker.place():
                 yield Fields(form, verbs.FIELDS[path], self.limits.pixels)
-            finally:
-                await form.close()
+        finally:
+            await form.close()
 
     def limited(self, scope: Scope, receive: Receive) -> Request:
         """A request whose body may not be larger than the limit."""
@@ -195,7 +205,7 @@ def _plain(limits: Limits) -> dict[type[BaseException], tuple[int, str]]:
     megabytes = limits.upload_bytes / 2**20
     return {
         TooLargeError: (413, f"expected at most {megabytes:g} MB in one request"),
-        TimeoutError: (408, f"the request did not arrive whole within {limits.upload_seconds:g} s"),
+        TimeoutError: (408, f"the request came too slowly, or not whole within {limits.upload_seconds:g} s"),
         UnknownPhotoError: (404, "this photo is not kept (any more): send it again as `photo`"),
         BusyError: (503, "busy: too many requests are waiting; try again in a few seconds"),
         OutOfTimeError: (504, "the time limit is over; a smaller hole takes less"),

@@ -24,13 +24,16 @@ T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
 
 
+_PICTURES = 2.5  # of the largest size, that all pictures of a form together may come to
+
+
 class Fields:
     """What a client sent; mistakes in the form raise HTTPException 400, unusable pictures InputError."""
 
     def __init__(self, form: FormData, known: Collection[str], max_pixels: int) -> None:
         """known: the names that may occur; max_pixels: of a picture."""
         self._form = form
-        self._max_pixels = max_pixels
+        self._max_pixels, self._left = max_pixels, _PICTURES * max_pixels
         if unknown := sorted(set(form) - set(known)):
             raise HTTPException(400, f"expected fields {', '.join(sorted(known))}; got {unknown[0][:50]!r}")
 
@@ -86,7 +89,7 @@ class Fields:
         """A file as `read` reads it; InputError where it is no picture or has too many pixels."""
         with self._on_disk(name) as path:
             try:
-                images.check_size(path, self._max_pixels)
+                self._left -= images.check_size(path, min(self._max_pixels, self._left))
                 return read(path)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import time
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -27,6 +29,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+
+SLOW_SECONDS, SLOW_BYTES = 5.0, 4096
 
 
 class TooLargeError(Exception):
@@ -79,18 +84,26 @@ def host_name(host: str) -> str:
 
 
 def limited(receive: Receive, headers: Headers, max_bytes: int) -> Receive:
-    """`receive` for a body up to `max_bytes`, said in advance or not; raises TooLargeError beyond."""
+    """`receive` for a body up to `max_bytes`, said in advance or not; raises TooLargeError beyond.
+
+    TimeoutError for one that trickles: nothing in SLOW_SECONDS, or after them less than SLOW_BYTES a second.
+    """
     length = headers.get("content-length", "0")
-    taken = 0
+    taken, is_whole, start = 0, False, time.monotonic()
 
     async def receive_some() -> Message:
-        nonlocal taken
+        nonlocal taken, is_whole
         if int(length) > max_bytes:
             raise TooLargeError
-        message = await receive()
+        async with asyncio.timeout(None if is_whole else SLOW_SECONDS):
+            message = await receive()
         taken += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if taken > max_bytes:
             raise TooLargeError
+        passed = time.monotonic() - start
+        if not is_whole and passed > SLOW_SECONDS and taken < SLOW_BYTES * passed:
+            raise TimeoutError
         return message
 
     return receive_some

@@ -12,9 +12,11 @@ class Limits:
     upload_bytes: int = 100 * 2**20  # of one request, all its files together
     upload_seconds: float = 60  # until a request has arrived whole
     pixels: int = 64_000_000  # of one picture: what phones take; more is refused before decoding
-    places: int = 8  # requests that upload, wait or compute; one more is told that the server is busy
+    uploads: int = 64  # requests that arrive at the same time; one more is told that the server is busy
+    places: int = 8  # requests that wait or compute; likewise
     seconds: float = 120  # for one request, waiting included
     kept_bytes: int = 512 * 2**20  # decoded photos that can be named again instead of uploaded
     single_places: int = 2  # fills from the photo alone, besides `places`: one computes, one waits
     single_seconds: int = 120  # the longest budget of such a fill; its request may take `seconds` more
+    hole_pixels: int = 16_000_000  # of a hole with the surroundings that any inpainter looks at
     patch_pixels: int = 3_000_000  # of a hole with the surroundings that patches are taken from

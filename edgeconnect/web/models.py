@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters import find
 from edgeconnect.inpainters.edgeconnect import EdgeConnect
+from edgeconnect.io.atomic import real_path
 from edgeconnect.models.weights import SHIPPED, find_weights, shipped_names
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def by_name(sources: Sequence[str]) -> dict[str, Path]:
     paths = [find_weights(source) for source in sources] or [find_weights()]
     paths += [SHIPPED / f"{name}.safetensors" for name in shipped_names()]
     files: dict[str, Path] = {}
-    for path in dict.fromkeys(path.resolve() for path in paths):
+    for path in dict.fromkeys(real_path(path) for path in paths):
         name = base = path.parent.name if path.stem == "weights" else path.stem
         number = 2
         while name in files:

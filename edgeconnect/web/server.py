@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from edgeconnect.web.models import Models
 
 _ASK_SECONDS = 10  # until a connection's request line and headers have arrived
-_TAKE_SECONDS = 60  # until an answer that fills the socket's buffer has been taken
+_TAKE_SECONDS = 60  # until some of an answer that fills the socket's buffer has been taken:
+_TAKE_BYTES = 256 * 1024
+_END_SECONDS = 3  # for fills to end by themselves
 _CONNECTIONS = 100
 
 
@@ -42,7 +45,7 @@ class PatientProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Begin to wait for the client to take what was sent."""
         super().pause_writing()
-        self._stuck = self.loop.call_later(_TAKE_SECONDS, self.transport.abort)
+        self._await_taking()
 
     def resume_writing(self) -> None:
         """It did."""
@@ -50,11 +53,26 @@ class PatientProtocol(H11Protocol):
         if self._stuck:
             self._stuck.cancel()
 
+    def _await_taking(self) -> None:
+        left = self.transport.get_write_buffer_size()
+
+        def abort_if_stuck() -> None:
+            if self.transport.get_write_buffer_size() > left - _TAKE_BYTES:
+                self.transport.abort()
+            else:
+                self._await_taking()
+
+        self._stuck = self.loop.call_later(_TAKE_SECONDS, abort_if_stuck)
+
     def _await_request(self) -> None:
         last = self.cycle
 
         def close_if_still() -> None:
-            if self.cycle is last:
+            if self.cycle is not last or self.transport.is_closing():
+                return
+            if self.transport.get_write_buffer_size():  # an answer is still on its way
+                self._await_request()
+            else:
                 self.transport.abort()
 
         self.loop.call_later(_ASK_SECONDS, close_if_still)
@@ -65,7 +83,11 @@ class PromptServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the fills from the photo alone, then the rest."""
-        self.config.app.state.end_patient_work()  # type: ignore[union-attr]
+        state = self.config.app.state  # type: ignore[union-attr]
+        state.end_patient_work()
+        asyncio.get_running_loop().call_later(_END_SECONDS, state.end_work)
+        # who interrupts knows that requests were cut, and needs no traceback of each
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
         await super().shutdown(sockets)
 
 
@@ -82,10 +104,12 @@ def serve(
 
     `on_ready` gets the URL once it is taken; InputError where it cannot be.
     """
+    if not host.strip():
+        raise InputError("--host: expected an address of this machine, got none; all of them are 0.0.0.0")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{host}:{port}: expected a free address of this machine, got: {error}") from None
     with listening:
         address = f"[{host}]" if ":" in host else host

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgeconnect.web.photos import PhotoStore
 
 
-MASK_POLARITIES: tuple[repair.Polarity, ...] = ("guess", "white", "black", "alpha")
+MASK_POLARITIES = repair.POLARITIES
 EDGE_POLARITIES: tuple[Polarity, ...] = ("guess", "white", "black")
 PARTS = ("whole", "surroundings", "hole")
 
@@ -41,6 +41,7 @@ class State:
     models: Models
     photos: PhotoStore
     patch_pixels: int  # of a hole with the surroundings that patches are taken from, at most
+    hole_pixels: int  # likewise, of those that networks or another inpainter look at
     photo_pixels: int  # of a photo, at most
 
 
@@ -83,6 +84,20 @@ def check_size(mask: Mask, max_pixels: int) -> None:
             )
 
 
+def check_hole(mask: Mask, max_pixels: int) -> None:
+    """Raise InputError for a hole that would take too much memory to be filled by anything."""
+    for group in hole_groups(mask, CONTEXT_PX):
+        height, width = group.bottom - group.top, group.right - group.left
+        margin = max(CONTEXT_PX, round(CONTEXT_PER_DEPTH * min(height, width) / 2))
+        window = group.grown(margin, mask.shape)
+        pixels = (window.bottom - window.top) * (window.right - window.left)
+        if pixels > max_pixels:
+            raise InputError(
+                f"a hole of {width}x{height} px and its surroundings are {pixels / 1e6:.1f} megapixels: "
+                f"expected at most {max_pixels / 1e6:g}; paint a smaller hole"
+            )
+
+
 def needs_hole(fields: Fields) -> None:
     """Raise HTTPException 400 where the form says nothing about a hole."""
     if not fields.has("mask") and not fields.texts("box"):
@@ -103,6 +118,7 @@ def read_task(state: State, fields: Fields) -> Task:
         mask[box.slices] |= drawn
         if box == whole_box(size):  # of a part, that it is all hole says nothing
             notes += [f"mask: {note}" for note in more]
+    check_hole(mask, state.hole_pixels)
     return Task(photo_id, photo, mask, surroundings(mask), notes)
 
 
@@ -139,7 +155,7 @@ def borrowed_edges(fields: Fields, task: Task, model: EdgeConnect) -> NDArray[np
     """Another photo's lines at the photo's size; None where none was sent."""
     if not fields.has("edges_from"):
         return None
-    other = fields.picture("edges_from", images.read_rgb)
+    other = fields.picture("edges_from", images.read_colours)
     lines, notes = maps.borrow_edges(other, task.mask.shape, model.detect_edges)
     task.notes.extend(f"edges_from: {note}" for note in notes)
     return lines

@@ -18,6 +18,7 @@ from edgeconnect.inpainters.base import fill as fill_hole
 from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.io import images
 from edgeconnect.io.encoders import as_stored, encode_png
+from edgeconnect.io.metadata import NOTHING, Metadata
 from edgeconnect.masks import repair, selection
 from edgeconnect.web.models import NETWORKS
 from edgeconnect.web.tasks import (
@@ -223,7 +224,9 @@ def answer(task: Task, fields: Fields, result: Pixels) -> Response:
 def encode(rgb: Pixels, photo: Photo, box: Box) -> bytes:
     """A part of a filled photo as PNG, as deep, grey and transparent as the photo."""
     alpha = None if photo.alpha is None else photo.alpha[box.slices]
-    return _encode(as_stored(rgb[box.slices], photo.is_gray, alpha), photo.icc_profile)
+    pixels = as_stored(rgb[box.slices], photo.is_gray, alpha)
+    is_whole = box == whole_box(rgb.shape)
+    return _encode(pixels, photo.icc_profile, photo.metadata if is_whole else NOTHING)
 
 
 @cache
@@ -233,9 +236,13 @@ def sample(name: str) -> bytes:
     return _encode(pixels)
 
 
-def _encode(pixels: NDArray[np.unsignedinteger[Any]], icc_profile: bytes | None = None) -> bytes:
+def _encode(
+    pixels: NDArray[np.unsignedinteger[Any]],
+    icc_profile: bytes | None = None,
+    metadata: Metadata = NOTHING,
+) -> bytes:
     """A PNG file, quickly: somebody waits for it."""
-    return encode_png(pixels, icc_profile, "picture", level=2)[0]
+    return encode_png(pixels, icc_profile, "picture", metadata, level=2)[0]
 
 
 def _png(content: bytes, box: Box, task: Task) -> Response:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch.overrides import TorchFunctionMode
 
+from edgeconnect.memory import give_back_memory
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -106,22 +108,11 @@ class Computer:
             self._changed.notify_all()
 
 
-class Worker:
-    """A single thread with a bounded number of places before it."""
+class Places:
+    """A bounded number of requests at the same time."""
 
-    def __init__(
-        self, places: int, seconds: float, computer: Computer | None = None, *, is_patient: bool = False
-    ) -> None:
-        """places: requests admitted at the same time; seconds: for each, waiting for its turn included;
-        computer: shared with other workers; is_patient: lets their work go first.
-        """
-        self._free = places
-        self._seconds = seconds
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="edgeconnect")
-        self._turn: _Turn | None = None
-        self._has_ended = False
-        self._is_patient = is_patient
-        self.computer = computer or Computer()
+    def __init__(self, count: int) -> None:
+        self._free = count
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -133,6 +124,24 @@ class Worker:
             yield
         finally:
             self._free += 1
+
+
+class Worker(Places):
+    """A single thread with a bounded number of places before it."""
+
+    def __init__(
+        self, places: int, seconds: float, computer: Computer | None = None, *, is_patient: bool = False
+    ) -> None:
+        """places: requests admitted at the same time; seconds: for each, waiting for its turn included;
+        computer: shared with other workers; is_patient: lets their work go first.
+        """
+        super().__init__(places)
+        self._seconds = seconds
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="edgeconnect")
+        self._turn: _Turn | None = None
+        self._has_ended = False
+        self._is_patient = is_patient
+        self.computer = computer or Computer()
 
     async def run(
         self, work: Callable[[], T], has_left: Callable[[], Awaitable[bool]], more_seconds: float = 0
@@ -172,3 +181,4 @@ class Worker:
                 return work()
         finally:
             self._turn = None
+            give_back_memory()

@@ -11,7 +11,7 @@ from small import write_photos
 
 from edgeconnect.cli import main
 from edgeconnect.io.images import read_raw, read_rgb, write_png
-from edgeconnect.training.config import read_yaml
+from edgeconnect.io.schema import read_yaml
 
 TINY = (
     *("--crop", "24", "--width", "4", "--downscales", "1", "--blocks", "1", "--disc-width", "4"),

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 from skimage import color, data, feature
+from skimage.color import rgb2gray
 
 from edgeconnect.edges import canny as canny_module
-from edgeconnect.edges.canny import canny, to_gray
-from edgeconnect.edges.maps import repair_edges
+from edgeconnect.edges.canny import canny, to_full_gray, to_gray
+from edgeconnect.edges.maps import borrow_edges, repair_edges
 from edgeconnect.errors import InputError
 
 SIGMAS = (0, 0.4, 1, 1.5, 2, 2.5, 3, 5)
@@ -219,3 +220,21 @@ def test_pixels_of_another_kind_are_refused(pixels: np.ndarray) -> None:
 def test_a_polarity_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="polarity"):
         repair_edges(np.zeros((4, 4), np.uint8), (4, 4), "alpha")  # type: ignore[arg-type]
+
+
+def test_a_photo_of_a_narrow_range_has_the_lines_of_the_full_range() -> None:
+    photo = data.astronaut()[::2, ::2]
+    full = np.asarray((photo.astype(float) - photo.min()) / np.ptp(photo))
+    narrow = 1000 + photo.astype(np.uint16) * 8
+    known = np.ones(photo.shape[:2], bool)
+    known[50:90, 50:90] = False
+    outlier = narrow.copy()
+    outlier[60, 60] = 65535  # in the hole, which does not count
+    expected = canny(rgb2gray(full), 2.0, known)
+    assert expected.sum() > 1000
+    for seen in (narrow, outlier):
+        assert (canny(to_full_gray(seen, known), 2.0, known) != expected).mean() < 1e-3
+    np.testing.assert_array_equal(to_full_gray(photo), to_gray(photo))
+    lines, _ = borrow_edges(narrow, photo.shape[:2], canny)
+    assert (lines.astype(bool) != canny(rgb2gray(full))).mean() < 1e-3
+    assert not to_full_gray(np.full((9, 9, 3), 7, np.uint8)).std() > 1e-9

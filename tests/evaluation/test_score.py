@@ -64,6 +64,45 @@ def sentence(folders, *more, **options):
     return sentence_of(*words(folders, *more, **options)[1])
 
 
+def test_black_holes_are_not_scored_as_white_ones_unless_that_is_told(folders):
+    for name in NAMES:
+        path = folders / "masks" / f"{name}.png"
+        imsave(path, 255 - imread(path), check_contrast=False)
+    assert "masks: expected masks whose white is the hole" in (said := sentence(folders, protocol="hole"))
+    assert "black is the hole" in said and "tell --polarity" in said
+    black = run(folders, "--polarity", "black", protocol="hole")["picture"]
+    assert np.isfinite([row["psnr_db"] for row in black]).all()
+    assert run(folders, "--polarity", "white", protocol="hole")["summary"]
+
+
+def test_a_result_that_is_perfect_in_the_hole_alone_is_asked_about(folders):
+    for name in NAMES:  # halves: nothing about the masks themselves says which part is the hole
+        paths = [folders / role / f"{name}.png" for role in ("truth", "result", "masks")]
+        truth = imread(paths[0])
+        white = np.zeros(truth.shape[:2], np.uint8)
+        white[:, 30:] = 255
+        imsave(paths[1], np.where(white[..., None] > 0, truth, 255 - truth), check_contrast=False)
+        imsave(paths[2], white, check_contrast=False)
+    said = sentence(folders, protocol="hole")
+    assert "3 of 3 cannot be scored: a: the result equals the truth in the hole" in said
+    assert run(folders, "--polarity", "black", protocol="hole")["summary"][0]["notes"] == []
+
+
+@pytest.mark.parametrize("protocol", ["edgeconnect", "hole"])
+def test_sixteen_bit_files_are_scored_at_their_depth(folders, rng, protocol):
+    for name in NAMES:  # a hundred levels of 65536: to 8 bits, truth and result are the same
+        paths = [folders / role / f"{name}.png" for role in ("truth", "result", "masks")]
+        hole = imread(paths[2]) > 0
+        truth = rng.integers(1000, 1100, hole.shape, np.uint16)
+        cv2.imwrite(str(paths[0]), truth)
+        cv2.imwrite(str(paths[1]), np.where(hole, truth + 50, truth).astype(np.uint16))
+    report = run(folders, protocol=protocol)
+    share = 1 if protocol == "hole" else report["picture"][0]["hole_ratio"]
+    expected = -10 * np.log10(share * (50 / 65535) ** 2)
+    assert report["picture"][0]["psnr_db"] == pytest.approx(expected, abs=1e-6)
+    assert "3 of 3 pairs have 16 bits" in report["summary"][0]["notes"][0]
+
+
 def test_scores_are_scikit_images_over_the_same_files(folders, capsys):
     report = run(folders)
     for name, row in zip(NAMES, report["picture"], strict=True):

@@ -64,6 +64,11 @@ def empty(path: Path) -> None:
     keep(path, 0)
 
 
+def inverted(folder: Path) -> None:
+    for path in list_images(folder):
+        write_png(path, 255 - read_rgb(path))
+
+
 def nothing(folder: Path) -> None:
     pass
 
@@ -102,6 +107,8 @@ CASES: dict[str, tuple[str, Change, str, str]] = {
     "offline Inception": ("fid", nothing, "", WHERE + "inception"),
     "another Inception": ("fid", nothing, "--inception ./short.pth", "is not pytorch-fid's Inception v3"),
     "no masks": ("benchmark", lambda f: empty(f / "masks"), "", "masks: expected pictures, got none"),
+    "black holes": ("benchmark", lambda f: inverted(f / "masks"), "", "3 of 3 that look otherwise"),
+    "photos as masks": ("benchmark", nothing, "--masks ./truth", "photo_0.png: expected a mask, got a pict"),
     "broken photo": (
         "benchmark",
         lambda f: truncate(f / "truth" / FIRST),

@@ -156,7 +156,7 @@ def test_the_command_fills_a_photo_and_shows_its_progress(photo, tmp_path, capsy
     ("arguments", "code", "message"),
     [
         (["--out", "x.png"], 1, "expected a hole"),
-        (["--box", "0,0,400,400", "--out", "x.png"], 1, "photo.png: expected a known patch"),
+        (["--box", "0,0,400,400", "--out", "x.png"], 1, "--box: expected at least one known pixel"),
         (["--box", "0,0,9,9", "--budget", "soon", "--out", "x.png"], 2, "expected a time such as 20s"),
     ],
 )

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edgeconnect.errors import InputError
-from edgeconnect.io.paths import PathList, find_broken, photo_paths
+from edgeconnect.io.images import write_png
+from edgeconnect.io.paths import PathList, depth_notes, find_broken, photo_paths
 
 
 def save_photo(path: Path, height: int = 12, width: int = 16) -> Path:
@@ -89,3 +90,12 @@ def test_broken_photos_are_found_with_their_names(tmp_path: Path, workers: int) 
     assert [index for index, _ in found] == [0, 2]
     assert "a.png" in found[0][1]
     assert "c.png" in found[1][1]
+
+
+def test_photos_of_sixteen_bits_are_said(tmp_path: Path) -> None:
+    for number in range(5):
+        write_png(tmp_path / f"{number}.png", np.zeros((8, 8), np.uint16 if number == 4 else np.uint8))
+    (tmp_path / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert depth_notes(photo_paths(tmp_path))[0].startswith(f"{tmp_path}/4.png has 16 bits")
+    (tmp_path / "4.png").unlink()
+    assert depth_notes(photo_paths(tmp_path)) == []

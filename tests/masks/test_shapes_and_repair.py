@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
+from skimage import data
 
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import read_raw, write_png
 from edgeconnect.io.pairing import pair_by_stem
 from edgeconnect.masks import shapes, strokes
-from edgeconnect.masks.repair import repair
+from edgeconnect.masks.repair import looks_like_mask, repair
 
 SIZES = st.integers(16, 160)
 RATIOS = st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)).map(lambda ends: (min(ends), max(ends)))
@@ -252,6 +253,92 @@ def test_an_opaque_alpha_channel_says_nothing(hole):
     np.testing.assert_array_equal(repair(np.dstack([hole * np.uint8(255), opaque]))[0], hole)
 
 
+@pytest.mark.parametrize("ink", [0, 1, 255])
+@pytest.mark.parametrize("opacity", [255, 128, 115, 110])
+def test_strokes_of_any_ink_and_opacity_on_a_transparent_layer_are_the_hole(hole, ink, opacity):
+    layer = np.dstack([np.full((*hole.shape, 3), ink, np.uint8), hole * np.uint8(opacity)])
+    mask, notes = repair(layer)
+    np.testing.assert_array_equal(mask, hole)
+    assert ("stretched" in notes[0]) == (opacity < 128)
+
+
+@pytest.mark.parametrize("shade", [145, 160])
+def test_a_brush_of_little_opacity_on_white_is_the_hole(hole, shade):
+    mask, notes = repair(np.where(hole, np.uint8(shade), np.uint8(255)))
+    np.testing.assert_array_equal(mask, hole)
+    assert notes[0] == f"values only go down to {shade} of 255: stretched"
+
+
+def test_the_soft_rim_of_an_eraser_belongs_to_the_hole_and_a_shadow_elsewhere_does_not(rng, hole):
+    distance = ndimage.distance_transform_edt(~hole)
+    alpha = np.clip(distance * 50, 0, 255).astype(np.uint8)
+    away = distance > 12
+    alpha[away] = np.where(rng.random(hole.shape) < 0.5, 200, 255)[away]
+    mask, notes = repair(np.dstack([rng.integers(0, 256, (*hole.shape, 3), dtype=np.uint8), alpha]))
+    np.testing.assert_array_equal(mask, (alpha < 255) & ~away)
+    assert "half transparent" in notes[0]
+
+
+def test_the_opaque_part_is_the_hole_where_that_is_told(hole):
+    layer = np.dstack([hole * np.uint8(9), hole * np.uint8(255)])
+    np.testing.assert_array_equal(repair(layer, polarity="opaque")[0], hole)
+    np.testing.assert_array_equal(repair(layer, polarity="alpha")[0], ~hole)
+
+
+VOC = np.uint8([[0, 0, 0], [128, 0, 0], [0, 128, 0], [64, 0, 0], [64, 128, 0], [0, 64, 0], [224, 224, 192]])
+
+
+@pytest.mark.parametrize("void", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_object_of_a_label_map_is_the_hole(void, dtype):
+    labels = np.zeros((60, 80), dtype)
+    for number in range(1, 21):
+        labels[10:50, 3 * number : 3 * number + 3] = number
+    if void:
+        labels[9, 3:63] = 255
+    mask, notes = repair(labels)
+    np.testing.assert_array_equal(mask, labels > 0)
+    assert "label map" in notes[0]
+    np.testing.assert_array_equal(repair(labels, polarity="black")[0], labels == 0)
+    np.testing.assert_array_equal(repair(labels.astype(np.uint16) * 1000)[0], (labels > 0))
+
+
+def test_every_object_in_the_palette_of_voc_is_the_hole():
+    indices = np.zeros((40, 80), np.uint8)
+    indices[10:30, 10:70] = np.arange(60) // 10 + 1
+    for chosen in (VOC, VOC[[0, 3, 5, 3, 5, 3, 5]], VOC[[0, 1, 3, 1, 3, 1, 3]]):
+        np.testing.assert_array_equal(repair(chosen[indices])[0], indices > 0)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "cat", "coffee", "rocket", "camera", "moon", "text", "brick"])
+def test_a_photo_is_no_mask(name):
+    with pytest.raises(InputError, match="expected a mask, got a picture"):
+        repair(getattr(data, name)())
+
+
+def test_what_masks_look_like(hole):
+    assert looks_like_mask(np.dstack([hole * np.uint8(255)] * 3))
+    assert not looks_like_mask(np.zeros((9, 9, 3), np.uint8)) and not looks_like_mask(data.cat())
+
+
+@pytest.mark.parametrize("ink", ["white", "colour", "transparent"])
+def test_a_guess_that_most_is_hole_says_how_to_turn_it(ink):
+    most = np.ones((64, 64), bool)
+    most[:, 10:31] = False  # inside, on the border: nothing says inverted
+    most[:, 40:50] = False
+    pixels = {
+        "white": most * np.uint8(255),
+        "colour": np.where(most[..., None], np.uint8([255, 0, 0]), np.uint8(0)),
+        "transparent": np.dstack(
+            [seeded(0).integers(0, 256, (64, 64, 3), dtype=np.uint8), ~most * np.uint8(255)]
+        ),
+    }[ink]
+    mask, notes = repair(pixels)
+    assert mask.mean() > 0.5
+    told = notes[-1].rpartition("polarity ")[2]
+    np.testing.assert_array_equal(repair(pixels, polarity=told)[0], ~mask)
+
+
 def test_alpha_is_demanded_in_vain_without_an_alpha_channel(hole):
     with pytest.raises(InputError, match="alpha channel, got 1 channels"):
         repair(hole, polarity="alpha")
@@ -309,6 +396,12 @@ def test_a_photo_that_is_called_mask_pairs_with_its_own_mask():
     ]
 
 
+def test_endings_that_tell_photos_from_masks_do_not_count():
+    photos = paths("p/a.png", "p/case1_input.png", "p/b-photo.jpg")
+    masks = paths("p/b_mask_02.png", "p/a_mask001.png", "p/case1_mask.png")
+    assert pair_by_stem(photos, masks) == list(zip(photos, [masks[1], masks[2], masks[0]], strict=True))
+
+
 def test_trees_of_folders_pair_by_their_path():
     photos, found = paths("p/x/1.jpg", "p/y/1.jpg"), paths("m/y/1_mask.png", "m/x/1.png")
     assert pair_by_stem(photos, found) == [(photos[0], found[1]), (photos[1], found[0])]
@@ -354,7 +447,9 @@ def test_the_drawing_recipe_fills_every_class_and_its_check_finds_nothing_wrong(
         mask = read_raw(path) > 0
         assert low - 0.001 <= mask.mean() <= high + 0.001
         assert rim(mask).any() == (border == "border")
-    assert recipe("check").main([str(tmp_path)]) == 0
+    assert recipe("check").main([str(tmp_path)]) == 1  # more than half of an image is not left to a guess
+    assert "24 masks, 4 problems" in (out := capsys.readouterr().out) and out.count("tell --polarity") == 4
+    assert recipe("check").main([str(tmp_path), "--polarity", "white"]) == 0
     assert "24 masks, 0 problems" in capsys.readouterr().out
 
 
@@ -384,7 +479,7 @@ def test_the_check_names_every_trouble_and_fails(recipe, tmp_path, capsys, hole)
     for trouble in (
         "broken.png: expected",
         "empty.png: no hole",
-        "photo.png: 79.7% of its values are neither black nor white",
+        "photo.png: expected a mask, got a picture: 79.7% of its values are neither black nor white",
         "small_mask.png: 48x32 for a photo of 96x64",
         "mixed polarity",
     ):
@@ -408,3 +503,12 @@ def test_other_kinds_are_drawn_in_the_classes_that_they_can_have(recipe, tmp_pat
     assert ratios == pytest.approx([0.25, 0.25], abs=0.02)
     assert main([*common, "--kind", "half", "--ratios", "0-10"]) == 1
     assert "classes that half can have" in capsys.readouterr().err
+
+
+def test_the_widest_gap_goes_around_the_ends():
+    mask = np.zeros((3, 20), bool)
+    assert shapes.widest_gap(mask) == 0 == shapes.widest_gap(~mask)
+    mask[1, [5, 11]] = True
+    assert shapes.widest_gap(mask) == 18  # columns 12 to 4
+    for shift in range(20):
+        assert shapes.widest_gap(np.roll(mask, shift, axis=1)) == (18 + shift) % 20

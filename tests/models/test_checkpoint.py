@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -114,14 +115,98 @@ def tampered(path: Path, target: Path, *, drop: str = "", **changes: str) -> Pat
 def test_tensors_that_do_not_fit_the_config_are_refused_by_name(weights: Weights, tmp_path: Path) -> None:
     path, other = tmp_path / "w.safetensors", tmp_path / "other.safetensors"
     save_weights(path, weights)
-    with pytest.raises(InputError, match=r"inpaint_generator do not fit its config .* net\.middle\.1"):
+    with pytest.raises(InputError, match=r"inpaint_generator do not fit its config: .* net\.middle\.1"):
         load_weights(tampered(path, other, drop="inpaint_generator.net.middle.1.body.0.weight"))
     with pytest.raises(InputError, match="edge_generator do not fit"):
         load_weights(tampered(path, other, networks='{"edge_generator": {"width": 8, "blocks": 1}}'))
-    with pytest.raises(InputError, match="got 'other_network'"):
+    with pytest.raises(InputError, match=r"other\.safetensors: networks\.other_network: Extra inputs"):
         load_weights(tampered(path, other, networks='{"other_network": {}}'))
     with pytest.raises(InputError, match="format edgeconnect-1, got edgeconnect-9"):
         load_weights(tampered(path, other, format="edgeconnect-9"))
+
+
+def edge(**changes: object) -> str:
+    return json.dumps({"edge_generator": {"width": 4, "blocks": 1, "edge_start": "none"} | changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"networks": "no JSON"}, "networks: expected a JSON object"),
+        ({"networks": "[]"}, "networks: expected a JSON object, got list"),
+        ({"networks": "[" * 100_000}, "networks: expected a JSON object"),
+        ({"networks": '{"edge_generator": {"width": 4, "blocks": 1, "width": 5}}'}, "'width' twice"),
+        (
+            {"networks": '{"edge_generator": {"blocks": 1}}'},
+            r"networks\.edge_generator\.width: Field required",
+        ),
+        ({"networks": edge(depth=3)}, "depth: Extra inputs"),
+        ({"networks": edge(width=10**9)}, "less than or equal to 1024"),
+        ({"networks": edge(width=1024, blocks=64)}, "do not fit"),
+        (
+            {"networks": edge(width="4")},
+            "width: Input should be a valid int",
+        ),
+        (
+            {"networks": edge(edge_start="x")},
+            "edge_start: Input should be",
+        ),
+        ({"networks": edge(blocks=-1)}, "blocks"),
+        (
+            {"networks": '{"edge_generator": {"width": ' + "9" * 5000 + "}}"},
+            "networks: expected a JSON object",
+        ),
+        ({"sigma": "wide"}, "sigma: Input should be a valid number"),
+        ({"sigma": "nan"}, "sigma"),
+        ({"sigma": "1e9"}, "sigma: .* less than or equal to 100"),
+        ({"provenance": '{"edge_threshold": 2}'}, r"provenance\.edge_threshold"),
+        ({"provenance": "3"}, "provenance: expected a JSON object"),
+    ],
+)
+def test_metadata_that_cannot_be_right_is_a_sentence(
+    weights: Weights, tmp_path: Path, changes: dict[str, str], reason: str
+) -> None:
+    path, other = tmp_path / "w.safetensors", tmp_path / "other.safetensors"
+    save_weights(path, Weights({"edge_generator": weights.networks["edge_generator"]}))
+    with pytest.raises(InputError, match=rf"other\.safetensors: .*({reason})") as error:
+        load_weights(tampered(path, other, **changes))
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["networks", "sigma"])
+def test_metadata_that_lacks_what_is_needed_is_a_sentence(
+    weights: Weights, tmp_path: Path, name: str
+) -> None:
+    save_weights(tmp_path / "w.safetensors", weights)
+    with safe_open(tmp_path / "w.safetensors", framework="np") as file:
+        metadata = {key: value for key, value in file.metadata().items() if key != name}
+    save_file(load_file(tmp_path / "w.safetensors"), tmp_path / "other.safetensors", metadata)
+    with pytest.raises(InputError, match=rf"other\.safetensors: {name}"):
+        load_weights(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_named(weights: Weights, tmp_path: Path, value: float) -> None:
+    key = "edge_generator.net.encoder.0.weight"
+    save_weights(tmp_path / "w.safetensors", weights)
+    arrays = load_file(tmp_path / "w.safetensors")
+    arrays[key][0, 0, 0, 0] = value
+    with safe_open(tmp_path / "w.safetensors", framework="np") as file:
+        save_file(arrays, tmp_path / "w.safetensors", file.metadata())
+    with pytest.raises(
+        InputError, match=rf"w\.safetensors: expected finite weights, got .* in {re.escape(key)}"
+    ):
+        load_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x80\x02e.", b"\x80\x02\x99.", b"\x80\x02}q\x00(", b"PK\x03\x04" + bytes(60)]
+)
+def test_a_pickle_of_odd_opcodes_is_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.pth: expected a PyTorch file of tensors, got") as error:
+        load_pickle(tmp_path / "a.pth")
+    assert "\n" not in str(error.value) and "weights_only" not in str(error.value)
 
 
 def test_files_of_another_kind_are_refused_by_name(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from edgeconnect.errors import InputError
-from edgeconnect.training.config import TrainConfig, make_config, read_yaml, to_yaml
+from edgeconnect.io.schema import read_yaml
+from edgeconnect.training.config import TrainConfig, make_config, to_yaml
 
 NEEDED = {"stage": "edge", "photos": "photos", "run": "runs/edge"}
 
@@ -155,3 +156,45 @@ def test_mixed_edges_need_pairs_of_photos() -> None:
     with pytest.raises(InputError, match="expected an even one with edges mixed, got 3"):
         make_config(NEEDED | {"stage": "inpaint", "edges": "mixed", "batch_size": 3})
     assert make_config(NEEDED | {"stage": "inpaint", "edges": "mixed", "batch_size": 2}).batch_size == 2
+
+
+def bomb() -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (bomb(), r"an alias \(\*a0\)"),
+        ("a: &x [*x]", "an alias"),
+        ("a: " + "[" * 20_000, "recursion|expected"),
+        ("a: " + "x" * 200_000, "at most 100000 bytes"),
+        ("a: !!timestamp 2001-99-99", "YAML"),
+        ("a: !!int " + "9" * 5000, "YAML"),
+        ("a: !!python/object/apply:os.system [ls]", "YAML"),
+        ("? [a]\n: b", "YAML"),
+    ],
+)
+def test_hostile_yaml_is_a_sentence_at_once(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=rf"config\.yaml: expected (?s:.*)({reason})") as error:
+        read_yaml(yaml_file(tmp_path, text))
+    assert "\n" not in str(error.value) and len(str(error.value)) < 600
+
+
+def test_yaml_s_numbers_are_decimal_and_its_dates_texts(tmp_path: Path) -> None:
+    text = "a: 1:30\nb: 2001-01-01\nc: 2e6\nd: -12\ne: .5\nf: 0x10\ng: 010\nh: 1.5e-3\ni: true\nj: null\n"
+    values = read_yaml(yaml_file(tmp_path, text))
+    assert list(values.values()) == ["1:30", "2001-01-01", 2e6, -12, 0.5, "0x10", "010", 1.5e-3, True, None]
+
+
+@pytest.mark.parametrize("value", [10**9, "9" * 5000, "1e400", -1, "nan", "2001-01-01"])
+@pytest.mark.parametrize(
+    "field",
+    ["batch_size", "size", "workers", "sigma", "width", "blocks", "disc_width", "threads", "val_count"],
+)
+def test_sizes_that_no_machine_has_are_refused_shortly(field: str, value: Any) -> None:
+    with pytest.raises(InputError, match=field) as error:
+        make_config(NEEDED | {field: value})
+    assert len(str(error.value)) < 300

@@ -6,6 +6,7 @@ import pickle
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -244,3 +245,36 @@ def test_items_that_start_from_continued_lines_hold_what_is_known_in_use(folder:
     np.testing.assert_array_equal(item.start[0].numpy(), continue_edges(pixels, edge, mask))
     batch = Batch.stack([item, item])
     assert batch.start is not None and batch.start.shape == (2, 1, 48, 48)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that its workers are "
+        "out of shared memory.\nPlease try to raise your shared memory limit.",
+        "DataLoader timed out after 600 seconds",
+        "DataLoader worker (pid(s) 7) exited unexpectedly",
+    ],
+)
+def test_workers_without_shared_memory_are_a_sentence(tmp_path, monkeypatch, text) -> None:
+    def broken(self: object) -> None:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(torch.utils.data.DataLoader, "__iter__", broken)
+    dataset = TrainingPhotos(photo_paths(write_photos(tmp_path)), 32, masks=SQUARE)
+    with pytest.raises(InputError, match=r"the 2 workers brought no batch: .*--workers 0") as error:
+        next(iter(training_loader(dataset, 2, 2)))
+    assert "\n" not in str(error.value)
+
+
+def test_shared_memory_too_small_for_the_workers_is_said_at_once(tmp_path, monkeypatch) -> None:
+    dataset = TrainingPhotos(photo_paths(write_photos(tmp_path)), 32, masks=SQUARE)
+    needed = 2 * 2 * 2 * 32**2 * 7 * 4
+    for free, fits in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr("os.statvfs", lambda path, free=free: SimpleNamespace(f_bavail=free, f_frsize=1))
+        assert training_loader(dataset, 2, 0).num_workers == 0
+        if fits:
+            assert training_loader(dataset, 2, 2).num_workers == 2
+            continue
+        with pytest.raises(InputError, match=r"/dev/shm; enlarge it .* fewer --workers"):
+            training_loader(dataset, 2, 2)

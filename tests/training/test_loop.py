@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ from small import tiny_config, tiny_options, write_photos
 from edgeconnect import cli
 from edgeconnect.errors import InputError, NonFiniteLossError
 from edgeconnect.io.images import write_png
-from edgeconnect.training import losses
-from edgeconnect.training.config import TrainConfig
+from edgeconnect.models.checkpoint import load_state
+from edgeconnect.training import loop, losses
+from edgeconnect.training.config import TrainConfig, make_config
 from edgeconnect.training.loop import Outcome, train
 from edgeconnect.training.run_folder import Paths
 
@@ -253,6 +256,137 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(tmp_path: Path, 
     assert outcome == Outcome(2, number)
     assert Paths(config.run).latest_checkpoint() == Paths(config.run).checkpoint(2)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_noticed_and_the_one_before_is_taken(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, steps=6, save_every=2)
+    whole = tiny_config(tmp_path, steps=8, save_every=2, run=tmp_path / "whole")
+    train(config)
+    train(whole)
+    content = bytearray(Paths(config.run).checkpoint(6).read_bytes())
+    content[len(content) // 2] ^= 1
+    Paths(config.run).checkpoint(6).write_bytes(content)
+    said: list[str] = []
+    longer = config.model_copy(update={"steps": 8, "keep": 1, "save_every": 8})
+    assert train(longer, resume=True, print_line=said.append) == Outcome(8)
+    assert any("step_00000006.pt: expected a whole" in line and "one before" in line for line in said)
+    assert any(line.endswith("step_00000004.pt") for line in said)
+    assert differences(checkpoint(longer, 8), checkpoint(whole, 8)) == []
+
+
+def test_a_resumed_run_needs_the_photos_that_it_began_with(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, steps=3)
+    train(config)
+    extra = tmp_path / "photos/zz.png"
+    extra.write_bytes((tmp_path / "photos/photo_0.png").read_bytes())
+    before = sorted(config.run.rglob("*"))
+    with pytest.raises(InputError, match="expected the photos that it began with"):
+        train(config.model_copy(update={"steps": 6}), resume=True)
+    assert sorted(config.run.rglob("*")) == before
+    extra.unlink()
+    assert train(config.model_copy(update={"steps": 6}), resume=True) == Outcome(6)
+
+
+def test_a_disk_that_was_full_at_the_start_can_be_tried_again(tmp_path: Path, monkeypatch) -> None:
+    config = tiny_config(tmp_path, steps=1)
+
+    def full(*_: object) -> None:
+        raise InputError("config.yaml: expected a place to write to, got: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.run_folder, "save_config", full)
+        with pytest.raises(InputError, match="No space"):
+            train(config)
+    assert train(config) == Outcome(1)
+
+
+def test_broken_photos_are_skipped_in_the_default_validation_set_too(tmp_path: Path) -> None:
+    options = tiny_options(tmp_path, steps=1, skip_broken=True, val_count=10)
+    (tmp_path / "photos/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    assert train(make_config(options)) == Outcome(1)
+    others = make_config({**options, "val_photos": options["photos"], "run": tmp_path / "other"})
+    assert train(others) == Outcome(1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_closed_terminal_and_a_cluster_s_warning_save_before_they_end(tmp_path: Path, number: int) -> None:
+    config = tiny_config(tmp_path, steps=1000, save_every=1000, validate_every=1000)
+    outcome = train(config, progress=lambda r: os.kill(os.getpid(), number) if r["step"] == 2 else None)
+    assert outcome == Outcome(2, number) and Paths(config.run).checkpoint(2).exists()
+
+
+def test_what_ends_a_run_between_two_steps_costs_no_step(tmp_path: Path, monkeypatch) -> None:
+    def closed(report: dict[str, Any]) -> None:
+        if report["step"] == 2:
+            raise BrokenPipeError
+
+    config = tiny_config(tmp_path, steps=100, save_every=100, validate_every=100)
+    with pytest.raises(BrokenPipeError):
+        train(config, progress=closed)
+    assert Paths(config.run).checkpoints() == [Paths(config.run).checkpoint(2)]
+    assert [line["step"] for line in log_lines(config)] == [0, 1, 2]
+    (tmp_path / "photos/photo_0.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    with pytest.raises(InputError, match="photo_0"):
+        train(config, resume=True)
+    step = load_state(Paths(config.run).latest_checkpoint())["step"]
+    assert log_lines(config)[-1]["step"] == step >= 2
+
+
+def test_a_signal_ends_a_run_whose_workers_bring_nothing(tmp_path: Path, monkeypatch) -> None:
+    real = loop.training_loader
+
+    def stuck(photos: Any, batch_size: int, workers: int, *rest: Any, **options: Any) -> Iterator[Any]:
+        yield from islice(real(photos, batch_size, 0, *rest, **options), 2)
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        time.sleep(60)
+
+    monkeypatch.setattr(loop, "training_loader", stuck)
+    config = tiny_config(tmp_path, workers=1, steps=100, save_every=100, validate_every=100)
+    start_s = time.monotonic()
+    assert train(config) == Outcome(2, signal.SIGTERM)
+    assert time.monotonic() - start_s < 30 and Paths(config.run).checkpoint(2).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+def test_workers_end_with_their_killed_trainer(tmp_path: Path) -> None:
+    options = tiny_options(tmp_path, steps=100_000, workers=2, save_every=100_000)
+    process = start(arguments(options))
+    wait_for(lambda: len(children(process.pid)) >= 3, process)
+    found = children(process.pid)
+    wait_for(lambda: (tmp_path / "run/log.jsonl").read_text().count("\n") > 3, process)
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    deadline = time.monotonic() + 20
+    while any(is_running(number) for number in found) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = [number for number in found if is_running(number)]
+    for number in left:
+        os.kill(number, signal.SIGKILL)
+    assert left == []
+
+
+def is_running(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+def children(number: int) -> set[int]:
+    """All processes below one."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(") ")[2].split()[1])
+        except OSError:
+            continue
+    found = {number}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {number}
 
 
 def test_a_run_that_has_had_its_minutes_saves_and_stops(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -25,8 +28,9 @@ pytest.importorskip("httpx2", reason="the extra `test` is not installed")
 import httpx2 as httpx
 from starlette.testclient import TestClient
 
+from edgeconnect.errors import InputError
 from edgeconnect.io.images import Photo
-from edgeconnect.web import server
+from edgeconnect.web import guard, server
 from edgeconnect.web.app import create_app
 from edgeconnect.web.guard import host_name
 from edgeconnect.web.models import Models, by_name
@@ -372,3 +376,118 @@ def test_an_answer_nobody_takes_is_dropped(
         assert lazy.recv(12) == b"HTTP/1.1 200"
         time.sleep(1)
         assert len(_says_after(lazy)) < len(noise)
+
+
+def test_a_slow_download_is_not_cut(
+    serve: Callable[..., int], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_ASK_SECONDS", 0.2)
+    monkeypatch.setattr(server, "_TAKE_SECONDS", 5)
+    port = serve()
+    noise = file(rng.integers(0, 255, (1600, 1600, 3), np.uint8))
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        name = client.post("/api/photos", files={"photo": noise}).json()["id"]
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.connect(("127.0.0.1", port))
+        ask = f"GET /api/photos/{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        slow.sendall(ask.encode())
+        slow.settimeout(10)
+        taken = b""
+        start = time.monotonic()
+        while part := slow.recv(65536):
+            taken += part
+            if time.monotonic() - start < 2:
+                time.sleep(0.02)
+    head, _, body = taken.partition(b"\r\n\r\n")
+    assert time.monotonic() - start > 1
+    assert f"content-length: {len(body)}".encode() in head
+    assert Image.open(io.BytesIO(body)).size == (1600, 1600)
+
+
+def test_uploads_that_trickle_keep_nobody_from_computing(
+    serve: Callable[..., int], photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "SLOW_SECONDS", 1.0)
+    port = serve(places=2)
+    head = b"POST /api/photos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+    head += b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+    trickling = [socket.create_connection(("127.0.0.1", port)) for _ in range(6)]
+    for connection in trickling:
+        connection.sendall(head)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        assert is_well(client, photo)
+    for connection in trickling:
+        with connection:
+            for _ in range(30):
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"x")
+                time.sleep(0.01)
+            assert _says_after(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_hole_that_would_take_all_memory_is_refused(connect: Callable[..., TestClient]) -> None:
+    client = connect(hole_pixels=100_000)
+    large = file(np.full((600, 600, 3), 99, np.uint8))
+    for path in ("/api/inpaint", "/api/edges", "/api/single"):
+        refused = client.post(path, data={"box": "10,10,500,500"}, files={"photo": large})
+        assert refused.status_code == 422 and "a hole of 500x500 px" in refused.json()["error"]
+    small = {"box": ["10,10,20,20", "560,560,20,20"]}
+    assert client.post("/api/inpaint", data=small, files={"photo": large}).status_code == 200
+
+
+def test_the_pictures_of_a_form_are_bounded_together(connect: Callable[..., TestClient]) -> None:
+    client = connect(pixels=10_000)
+    picture, mask = (file(np.full((100, 100), value, np.uint8)) for value in (99, 0))
+    files = {"photo": picture, "mask": mask}
+    assert client.post("/api/inpaint", files=files).status_code == 200
+    files["photo"] = file(np.full((100, 100), 98, np.uint8))  # not one that is kept
+    refused = client.post("/api/inpaint", files={**files, "edges": mask})
+    assert refused.status_code == 422
+    assert "edges: expected at most 0.005 megapixels" in refused.json()["error"]
+
+
+@pytest.mark.parametrize("host", ["", " "])
+def test_an_empty_host_is_not_every_address(models: Models, host: str) -> None:
+    with pytest.raises(InputError, match="--host: expected an address"):
+        server.serve(models, host, 0)
+
+
+def test_an_interrupted_fill_is_no_traceback(
+    serve: Any, models: Models, photo: np.ndarray, capfd: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    monkeypatch.setattr(server, "_END_SECONDS", 0.1)
+    began = threading.Event()
+
+    def endless(shown: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        began.set()
+        while True:
+            models.check_cancelled()
+            time.sleep(0.01)
+
+    monkeypatch.setitem(models._inpainters, "telea", endless)
+    port = serve()
+    with ThreadPoolExecutor(1) as pool:
+        url = f"http://127.0.0.1:{port}/api/inpaint"
+        data = {**FORM, "inpainter": "telea"}
+        asked = pool.submit(httpx.post, url, data=data, files={"photo": file(photo)}, timeout=30)
+        assert began.wait(10)
+        start = time.monotonic()
+        serve.end()
+        assert time.monotonic() - start < 4
+        with contextlib.suppress(httpx.HTTPError):
+            assert asked.result().status_code == 499
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_memory_is_given_back_after_work() -> None:
+    code = (
+        "import sys; from pathlib import Path; import numpy as np; from edgeconnect import memory\n"
+        "size = lambda: int(Path('/proc/self/statm').read_text().split()[1]) * 4 / 1024\n"
+        "took = memory.keep_memory(); large = [np.ones(4 << 20) for _ in range(8)]; high = size()\n"
+        "del large; kept = size(); memory.give_back_memory(); print(took, high, kept, size())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    took, high, kept, low = said.split()
+    if took == "True":
+        assert float(kept) > 0.9 * float(high) and float(low) < float(high) - 200
