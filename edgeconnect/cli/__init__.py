@@ -7,8 +7,10 @@ code, and a line in VERBS.
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -16,7 +18,7 @@ import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from edgeconnect import __version__
 from edgeconnect.errors import InputError, NonFiniteLossError, printable
@@ -39,6 +41,7 @@ VERBS: Mapping[str, str] = {
     "ablate": "what a model's edges are worth",
     "masks": "draw a folder of masks, check one",
     "data": "check a folder of photos, prepare it for training",
+    "completion": "print the lines that teach bash, zsh or fish these verbs and their options",
 }
 """Each verb's module (its name below this package) and its line in `--help`."""
 
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a verb: 0 done, 1 unusable input, 2 wrong arguments, 128 + n by signal n."""
-    options = _parser(arguments[0] if arguments else "").parse_args(arguments)
+    options = build_parser(arguments[0] if arguments else "").parse_args([_shielded(a) for a in arguments])
     keep_memory()
     try:
         code: int = options.run_command(options)
@@ -85,9 +88,41 @@ def _tell_torchrun(sentence: str) -> None:
             Path(path).write_text(json.dumps({"message": message}), encoding="utf-8")
 
 
-def _parser(chosen: str) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """argparse, which besides says what a mistyped word may have meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2 and a sentence."""
+        if unknown := re.search(r"unrecognized arguments: (--?[\w-]+)", message):
+            options = [option for action in self._subactions() for option in action.option_strings]
+            message += _meant(unknown[1], options)
+        elif wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            message += _meant(wrong[1], re.findall(r"[\w.:-]+", wrong[2]))
+        super().error(message)
+
+    def _subactions(self) -> list[argparse.Action]:
+        """This parser's options and those of the verbs below it."""
+        found = list(self._actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    found += parser._subactions() if isinstance(parser, Parser) else []
+        return found
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1, 0.75)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _shielded(argument: str) -> str:
+    """A box that begins left of the photo, "-5,3,20,20", so that argparse does not take it for an option."""
+    return f" {argument}" if re.match(r"-\d+,", argument) else argument
+
+
+def build_parser(chosen: str) -> argparse.ArgumentParser:
     """The parser with the options of the chosen verb alone: no other one's module is imported."""
-    parser = argparse.ArgumentParser(prog="edgeconnect", description="Structure-guided image inpainting.")
+    parser = Parser(prog="edgeconnect", description="Structure-guided image inpainting.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for name, text in VERBS.items():

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import argparse
+from functools import cache
 
 from edgeconnect.cli.options import (
     add_lines_option,
     add_mask_options,
     add_model_options,
+    add_output_options,
+    add_photo_argument,
     checked_masking,
     load_model,
+    telling,
 )
 
-if TYPE_CHECKING:
-    import argparse
+EXAMPLES = """examples:
+  edgeconnect edges photo.jpg --mask mask.png --out edges.png
+  edgeconnect inpaint photo.jpg --mask mask.png --edges edges.png --out filled.png"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
-    parser.add_argument("photo", type=Path, metavar="PHOTO|DIR")
+    parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
+    add_photo_argument(parser)
     add_mask_options(parser)
-    parser.add_argument("--out", required=True, metavar="PATH|DIR")
+    add_output_options(parser)
     add_lines_option(parser)
     add_model_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan all jobs, load the model, complete one edge map after another; the exit code."""
+    """Plan all jobs, complete one edge map after another, the model loaded for the first; the exit code."""
     from edgeconnect.cli import filling
+    from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import plan
 
-    masking = checked_masking(options)
-    jobs = plan(options.photo, options.out, mask=options.mask)
-    model = load_model(options)
-    return filling.work_through(
-        jobs,
-        lambda job: filling.complete(model, job, masking, options.lines),
-        options.out,
-        skip_done=options.skip_done,
-    )
+    with piped(options):
+        masking = checked_masking(options)
+        jobs = plan(options.photo, options.out, mask=options.mask)
+        load = cache(lambda: load_model(options))
+        return filling.work_through(
+            jobs,
+            lambda job: filling.complete(load, job, masking, options.lines),
+            options.out,
+            telling(options),
+            skip_done=options.skip_done,
+        )

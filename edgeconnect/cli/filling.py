@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +15,7 @@ import numpy as np
 
 from edgeconnect.edges.maps import Polarity, borrow_edges, repair_edges, write_edges
 from edgeconnect.errors import InputError, printable
-from edgeconnect.inpainters.edgeconnect import EdgeConnect, blend
+from edgeconnect.inpainters import outpaint
 from edgeconnect.io import decoders, images
 from edgeconnect.io.atomic import real_path
 from edgeconnect.masks import repair, shapes
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgeconnect.inpainters.edgeconnect import Lines
+    from edgeconnect.inpainters.edgeconnect import EdgeConnect, Lines
     from edgeconnect.io.jobs import Job
     from edgeconnect.types import Image, Mask
 
@@ -36,8 +39,8 @@ BLACK = 0.03
 @dataclass(frozen=True)
 class MaskOptions:
     """How a hole is made: boxes (x, y, width, height) in px, the files' polarity, px added around, px of
-    fading; the polarity of edge maps drawn for it; what to ignore, and whether the photo's left and right
-    side are neighbours.
+    fading; the polarity of edge maps drawn for it; what to ignore, whether the photo's left and right
+    side are neighbours, and what it is extended by.
     """
 
     boxes: tuple[tuple[int, int, int, int], ...] = ()
@@ -47,6 +50,7 @@ class MaskOptions:
     edges_polarity: Polarity = "guess"
     ignore: str | None = None
     wrap: bool = False
+    extend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,14 @@ class FillOptions:
 
 
 def run(
-    model: EdgeConnect, job: Job, options: MaskOptions, filling: FillOptions = FillOptions()
+    load: Callable[[], EdgeConnect], job: Job, options: MaskOptions, filling: FillOptions = FillOptions()
 ) -> list[str]:
-    """Fill one photo and write the results (and the edge map); returns what should be said about them."""
+    """Fill one photo and write the results (and the edge map); returns what should be said about them.
+
+    load: gives the model, once the files were read: what is wrong with them is found in no time.
+    """
     task = read(job, options)
+    model = load()
     photo, notes = task.photo, task.notes
     repainted = shapes.dilate(task.hole, options.feather_px) | task.ignored
     edges, more = _given_edges(model, job, task, repainted, options)
@@ -102,20 +110,22 @@ def run(
     return notes
 
 
-def fill(inpainter: Inpainter, job: Job, options: MaskOptions) -> list[str]:
+def fill(load: Callable[[], Inpainter], job: Job, options: MaskOptions) -> list[str]:
     """Fill one photo by any inpainter and write the result; returns what should be said about it."""
     task = read(job, options)
     repainted = shapes.dilate(task.hole, options.feather_px) | task.ignored
     with _naming(job.photo):
-        result = inpainter(task.photo.rgb, repainted)
+        result = load()(task.photo.rgb, repainted)
     return task.notes + _write(job, result, task, options)
 
 
-def complete(model: EdgeConnect, job: Job, options: MaskOptions, lines: Lines = "both") -> list[str]:
+def complete(
+    load: Callable[[], EdgeConnect], job: Job, options: MaskOptions, lines: Lines = "both"
+) -> list[str]:
     """Write the completed edge map of one photo to `job.out`: white lines on black, the photo's size."""
     task = read(job, options)
     with _naming(job.photo):
-        edges = model.complete_edges(task.photo.rgb, task.hole | task.ignored, lines)
+        edges = load().complete_edges(task.photo.rgb, task.hole | task.ignored, lines)
     return task.notes + write_edges(job.out, task.back(edges))
 
 
@@ -127,18 +137,24 @@ def read(job: Job, options: MaskOptions) -> Task:
     mask = np.zeros(size, bool)
     if options.boxes:
         mask |= shapes.boxes(size[0], size[1], options.boxes)
+        notes += [f"{job.photo}: {note}" for note in _clipped(options.boxes, size)]
     if job.mask:
         if real_path(job.mask) == real_path(job.photo) and not photo.is_transparent:
             raise InputError(
                 f"{job.mask}: expected a mask, got the photo itself, of which nothing is transparent"
             )
         drawn, more = _read_mask(job.mask, photo, options.polarity)
-        notes += [f"{job.mask}: {note}" for note in more]
+        notes += [f"{job.mask}: {note}" for note in more if not _AS_DOCUMENTED.match(note)]
         mask |= drawn
     with _naming(job.photo):
         ignored, more = _ignored(photo, options.ignore)
     notes += [f"{job.photo}: {note}" for note in more]
     mask = shapes.dilate(mask, options.dilate_px) & ~ignored
+    if options.extend is not None:
+        if options.wrap:
+            raise InputError("--extend: expected no --wrap with it, as a panorama has no sides")
+        with _naming(job.photo):
+            photo, mask, ignored = _extended(photo, mask, ignored, options.extend)
     if (mask | ignored).all():
         raise InputError(
             f"{job.mask or '--box'}: expected at least one known pixel, got a hole over the whole photo"
@@ -151,6 +167,31 @@ def read(job: Job, options: MaskOptions) -> Task:
     if photo.alpha is not None:
         moved = replace(moved, alpha=np.roll(photo.alpha, -shift, axis=1))
     return Task(moved, np.roll(mask, -shift, axis=1), np.roll(ignored, -shift, axis=1), notes, shift)
+
+
+_AS_DOCUMENTED = re.compile(r"guessed that white is the hole \([\d.]+% of the image\)$")  # what the help says
+
+
+def _extended(photo: images.Photo, mask: Mask, ignored: Mask, text: str) -> tuple[images.Photo, Mask, Mask]:
+    """A photo, its hole and what is ignored, with a border that is hole too, opaque where there is alpha."""
+    sides = outpaint.border(outpaint.parse(text), *mask.shape)
+    rgb, hole = outpaint.extend(photo.rgb, sides, mask)
+    new = outpaint.new_pixels(sides, *mask.shape)
+    ignored = outpaint.extended(ignored, sides) & ~new
+    if photo.alpha is None:
+        return replace(photo, rgb=rgb), hole, ignored
+    alpha = outpaint.extended(photo.alpha, sides)
+    alpha[new] = np.iinfo(alpha.dtype).max
+    return replace(photo, rgb=rgb, alpha=alpha), hole, ignored
+
+
+def _clipped(boxes: Sequence[tuple[int, int, int, int]], size: tuple[int, int]) -> list[str]:
+    """What is said about boxes that reach beyond the photo."""
+    return [
+        f"box {x},{y},{width},{height} reaches beyond the photo's {size[1]}x{size[0]} pixels: cut off there"
+        for x, y, width, height in boxes
+        if x < 0 or y < 0 or x + width > size[1] or y + height > size[0]
+    ]
 
 
 def _ignored(photo: images.Photo, which: str | None) -> tuple[Mask, list[str]]:
@@ -198,6 +239,8 @@ def _write(job: Job, result: Image, task: Task, options: MaskOptions) -> list[st
     """Write a result, blended where that is asked for, and with what is to be ignored as it was."""
     photo, notes = task.photo, []
     if options.feather_px:
+        from edgeconnect.inpainters.edgeconnect import blend
+
         result = blend(photo.rgb, result, task.hole, options.feather_px)
         notes.append(f"{job.out}: known pixels within {options.feather_px:g} px of the hole were blended")
     if task.ignored.any():
@@ -237,39 +280,108 @@ def _naming(path: Path) -> Iterator[None]:
         raise error if printable(path) in str(error) else InputError(f"{path}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Telling:
+    """How much is said: nothing but mistakes (quiet), each kind of note once, or everything (verbose)."""
+
+    is_quiet: bool = False
+    is_verbose: bool = False
+
+
 def work_through(
-    jobs: Sequence[Job], work: Callable[[Job], list[str]], out: str | Path, *, skip_done: bool = False
+    jobs: Sequence[Job],
+    work: Callable[[Job], list[str]],
+    out: str | Path,
+    telling: Telling = Telling(),
+    *,
+    skip_done: bool = False,
 ) -> int:
     """Do `work`, which returns notes, for each job; the exit code.
 
-    skip_done: leave out those of a folder whose files are all there: they are written whole or not at all. A
-    folder has a progress bar, and a photo of it that cannot be used is said and left out: InputError at the
-    end. One photo's InputError goes through.
+    Several have a progress bar on a terminal, and a photo of them that cannot be used is said and left out:
+    InputError at the end. One photo's InputError goes through. A kind of note is printed once, with how many
+    more there were at the end. skip_done: those whose files are all there, written whole or not at all, are
+    left out.
     """
     from tqdm import tqdm
 
+    notes = _Notes(telling)
+    if skip_done:
+        waiting = [job for job in jobs if not job.is_done]
+        if left := len(jobs) - len(waiting):
+            notes.add([f"{left} of {len(jobs)} photos have their results already"])
+        jobs = waiting
     if len(jobs) == 1:
-        _print_notes(work(jobs[0]))
-        print(printable(jobs[0].out))
+        seconds = time.monotonic()
+        with _elapsed(jobs[0].photo.name, telling):
+            said = work(jobs[0])
+        notes.add(said)
+        notes.end()
+        if telling.is_verbose:
+            print(f"{time.monotonic() - seconds:.1f} s", file=sys.stderr)
+        if not telling.is_quiet:
+            print(printable(jobs[0].out))
         return 0
     failed = 0
-    waiting = [job for job in jobs if not (skip_done and job.is_done)]
-    if left := len(jobs) - len(waiting):
-        _print_notes([f"{left} of {len(jobs)} photos have their results already"])
-    for job in tqdm(waiting, unit="photo", dynamic_ncols=True):
+    for job in tqdm(jobs, unit="photo", dynamic_ncols=True, disable=True if telling.is_quiet else None):
         try:
-            _print_notes(work(job))
+            notes.add(work(job))
         except InputError as error:
             failed += 1
-            _print_notes([f"{error}; left out"])
-    print(printable(out))
+            tqdm.write(printable(f"{error}; left out"), file=sys.stderr)
+    notes.end()
+    if not telling.is_quiet:
+        print(printable(out))
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
     return 0
 
 
-def _print_notes(notes: Sequence[str]) -> None:
+@contextmanager
+def _elapsed(name: str, telling: Telling) -> Iterator[None]:
+    """Show on a terminal for how long something that cannot say how far it is has been at work."""
     from tqdm import tqdm
 
-    for note in notes:
-        tqdm.write(printable(note), file=sys.stderr)
+    over = threading.Event()
+    hidden = True if telling.is_quiet else None  # None: where there is no terminal
+    with tqdm(desc=name, bar_format="{desc}: {elapsed}", leave=False, disable=hidden, delay=1) as bar:
+
+        def tick() -> None:
+            while not over.wait(0.5):
+                bar.refresh()
+
+        clock = threading.Thread(target=tick, daemon=True)
+        if not bar.disable:
+            clock.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if not bar.disable:
+                clock.join()
+
+
+class _Notes:
+    """Notes "file: what" on stderr: of each kind the first, and how many more there were."""
+
+    def __init__(self, telling: Telling) -> None:
+        self._telling = telling
+        self._counts: dict[str, int] = {}
+
+    def add(self, notes: Sequence[str]) -> None:
+        """Print those that are new."""
+        from tqdm import tqdm
+
+        for note in notes:
+            kind = re.sub(r"\d+(\.\d+)?", "#", note.partition(": ")[2] or note)
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            if not self._telling.is_quiet and (self._telling.is_verbose or self._counts[kind] == 1):
+                tqdm.write(printable(note), file=sys.stderr)
+
+    def end(self) -> None:
+        """Print how often the others came."""
+        if self._telling.is_quiet or self._telling.is_verbose:
+            return
+        for kind, count in self._counts.items():
+            if count > 1:
+                print(printable(f"... and {count - 1} more: {kind}"), file=sys.stderr)

@@ -1,8 +1,9 @@
-"""Fill the holes of a photo or of a folder of photos; every known pixel stays identical."""
+"""Fill the holes of photos, or extend them; every known pixel stays identical."""
 
 from __future__ import annotations
 
-from functools import partial
+import argparse
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,57 +11,74 @@ from edgeconnect.cli.options import (
     add_lines_option,
     add_mask_options,
     add_model_options,
+    add_output_options,
+    add_photo_argument,
     at_least,
     checked_masking,
     load_model,
     pixels,
     share,
+    telling,
 )
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edgeconnect.cli.filling import MaskOptions
     from edgeconnect.io.jobs import Job
+    from edgeconnect.types import Image, Mask
+
+EXAMPLES = """examples:
+  edgeconnect inpaint photo.jpg --mask mask.png --out filled.png
+  edgeconnect inpaint photo.jpg --box 120,80,64,64 300,40,50,90 --out filled.png
+  edgeconnect inpaint photos/ --mask masks/ --out filled/ --skip-done
+  edgeconnect inpaint photo.jpg --mask mask.png --candidates 3 --out filled.png
+  edgeconnect inpaint photo.jpg --extend left=20%,right=20% --out wide.png
+  cat photo.jpg | edgeconnect inpaint - --box 120,80,64,64 --out - > filled.png"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
-    parser.add_argument("photo", type=Path, metavar="PHOTO|DIR")
-    add_mask_options(parser)
-    parser.add_argument(
+    parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
+    add_photo_argument(parser)
+    hole = add_mask_options(parser)
+    hole.add_argument(
+        "--extend",
+        type=_extension,
+        metavar="LENGTH",
+        help="make the photo larger and fill its new border: 10%%, 64px, or left=20%%,top=64px",
+    )
+    hole.add_argument(
         "--feather", type=pixels, default=0, metavar="PX", help="blend known pixels this near [0]"
     )
-    structure = parser.add_mutually_exclusive_group()
-    structure.add_argument(
-        "--edges", type=Path, metavar="FILE|DIR", help="edge maps, used as given in the hole"
-    )
-    structure.add_argument(
+    structure = parser.add_argument_group("its lines")
+    given = structure.add_mutually_exclusive_group()
+    given.add_argument("--edges", type=Path, metavar="FILE|DIR", help="edge maps, used as given in the hole")
+    given.add_argument(
         "--edges-from", type=Path, metavar="FILE|DIR", help="other photos, whose edges fill the hole"
     )
-    parser.add_argument(
+    structure.add_argument(
         "--edges-polarity", default="guess", choices=("guess", "white", "black"), help="the strokes [guess]"
     )
-    add_lines_option(parser)
-    parser.add_argument(
+    add_lines_option(structure)
+    filling = parser.add_argument_group("the fill")
+    filling.add_argument(
         "--texture",
         type=share,
         default=1.0,
         metavar="SHARE",
         help="of the photo's own texture over the networks' colours, 0 to 1; 0: smooth [%(default)s]",
     )
-    parser.add_argument(
+    filling.add_argument(
         "--candidates",
         type=at_least(1, 16),
         default=1,
         metavar="N",
         help="different fills to choose from; the others are written beside --out as NAME-2, NAME-3, ... [1]",
     )
-    parser.add_argument("--seed", type=at_least(0), default=0, help="another one, another texture [0]")
-    parser.add_argument("--save-edges", metavar="PATH|DIR", help="also write the edge map(s) used")
-    parser.add_argument(
+    filling.add_argument("--seed", type=at_least(0), default=0, help="another one, another texture [0]")
+    filling.add_argument(
         "--inpainter",
         default="edgeconnect",
         metavar="NAME",
@@ -68,44 +86,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the last two are programs: take them from sources you trust "
         "[%(default)s]",
     )
-    parser.add_argument(
-        "--out", required=True, metavar="PATH|DIR", help="PNG unless named otherwise; a folder ends in /"
-    )
+    results = add_output_options(parser)
+    results.add_argument("--save-edges", metavar="PATH|DIR", help="also write the edge map(s) used")
     add_model_options(parser)
 
 
+def _extension(text: str) -> str:
+    from edgeconnect.inpainters import outpaint
+
+    try:
+        outpaint.parse(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("extend: ")) from None
+    return text
+
+
 def run(options: argparse.Namespace) -> int:
-    """Plan all jobs, load the model, fill one photo after another; the exit code."""
-    from edgeconnect.cli import filling
+    """Plan all jobs, fill one photo after another, the model loaded for the first; the exit code."""
+    from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import plan
 
-    masking = checked_masking(options)
-    paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
-    jobs = plan(options.photo, options.out, candidates=options.candidates, **paths)
-    if options.inpainter != "edgeconnect":
-        return _by_another(options, jobs, masking)
-    model = load_model(options)
-    how = filling.FillOptions(options.lines, options.texture, options.seed)
-    return filling.work_through(
-        jobs, lambda job: filling.run(model, job, masking, how), options.out, skip_done=options.skip_done
-    )
+    with piped(options):
+        masking = checked_masking(options)
+        if str(options.out).endswith("stdout.png") and options.candidates > 1:
+            raise InputError("--candidates: expected --out with a name, as there are several results")
+        paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
+        jobs = plan(options.photo, options.out, candidates=options.candidates, **paths)
+        return _filled(options, jobs, _work(options, masking))
 
 
-def _by_another(options: argparse.Namespace, jobs: Sequence[Job], masking: MaskOptions) -> int:
-    """Fill by an inpainter that takes a photo and a mask and nothing else."""
+def _filled(options: argparse.Namespace, jobs: Sequence[Job], work: Callable[[Job], list[str]]) -> int:
     from edgeconnect.cli import filling
-    from edgeconnect.inpainters import get
-    from edgeconnect.inpainters.base import fill
 
+    return filling.work_through(jobs, work, options.out, telling(options), skip_done=options.skip_done)
+
+
+def _work(options: argparse.Namespace, masking: MaskOptions) -> Callable[[Job], list[str]]:
+    """What is done with each photo: by networks, or by an inpainter that takes a photo and a mask."""
+    from edgeconnect.cli import filling
+
+    if options.inpainter == "edgeconnect":
+        load = cache(lambda: load_model(options))
+        how = filling.FillOptions(options.lines, options.texture, options.seed)
+        return lambda job: filling.run(load, job, masking, how)
     given = [name for name in ("edges", "edges_from", "save_edges", "weights") if getattr(options, name)]
     given += ["candidates"] if options.candidates > 1 else []
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise InputError(f"{flag} is for the networks, which --inpainter {options.inpainter} does not use")
-    inpainter = get(options.inpainter, options.device)
-    return filling.work_through(
-        jobs,
-        lambda job: filling.fill(partial(fill, inpainter), job, masking),
-        options.out,
-        skip_done=options.skip_done,
-    )
+
+    @cache
+    def load_other() -> Callable[[Image, Mask], Image]:
+        from edgeconnect.inpainters import get
+        from edgeconnect.inpainters.base import fill
+
+        return partial(fill, get(options.inpainter, options.device))
+
+    return lambda job: filling.fill(load_other, job, masking)

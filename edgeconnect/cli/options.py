@@ -11,7 +11,7 @@ from edgeconnect.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgeconnect.cli.filling import MaskOptions
+    from edgeconnect.cli.filling import MaskOptions, Telling
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
 _POLARITIES = ("guess", "white", "black", "alpha", "opaque")
@@ -33,38 +33,33 @@ def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
     return whole
 
 
-def add_mask_options(parser: argparse.ArgumentParser) -> None:
-    """Add --mask, --mask-polarity, --box, --dilate, --ignore, --wrap and --skip-done."""
-    parser.add_argument(
-        "--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise"
-    )
-    parser.add_argument(
+def add_mask_options(parser: argparse.ArgumentParser) -> Any:
+    """Add --mask, --mask-polarity, --box, --dilate, --ignore and --wrap; returns their group."""
+    hole = parser.add_argument_group("the hole")
+    hole.add_argument("--mask", type=Path, metavar="FILE|DIR", help="white = hole, unless it looks otherwise")
+    hole.add_argument(
         "--mask-polarity",
         default="guess",
         choices=_POLARITIES,
         help="what the hole is; alpha: what is transparent, opaque: the rest of it [guess]",
     )
-    parser.add_argument(
+    hole.add_argument(
         "--box", type=_box, action="extend", nargs="+", default=[], metavar="X,Y,W,H", help="hole(s) in px"
     )
-    parser.add_argument(
+    hole.add_argument(
         "--dilate", type=pixels, default=0, metavar="PX", help="make the hole larger all around [0]"
     )
-    parser.add_argument(
-        "--skip-done",
-        action="store_true",
-        help="leave out photos of a folder whose results are there",
-    )
-    parser.add_argument(
+    hole.add_argument(
         "--ignore",
         metavar="black|alpha|FILE",
         help="neither fill nor copy from: black surroundings, what is transparent, the white of a mask file",
     )
-    parser.add_argument(
+    hole.add_argument(
         "--wrap",
         action="store_true",
         help="the photo is a 360-degree panorama: its sides are neighbours",
     )
+    return hole
 
 
 def add_polarity_option(parser: argparse.ArgumentParser) -> None:
@@ -79,12 +74,14 @@ def add_polarity_option(parser: argparse.ArgumentParser) -> None:
 def checked_masking(options: argparse.Namespace) -> MaskOptions:
     """How the hole is made, from the options (and those of edge maps where a verb has them).
 
-    Raises InputError where there is neither a mask nor a box.
+    Raises InputError where there is neither a mask nor a box nor an extension.
     """
     from edgeconnect.cli.filling import MaskOptions
 
-    if not options.mask and not options.box:
-        raise InputError("expected a hole: give --mask FILE|DIR or --box X,Y,W,H")
+    extend = getattr(options, "extend", None)
+    if not options.mask and not options.box and extend is None:
+        also = ", or --extend 10% for a larger photo" if hasattr(options, "extend") else ""
+        raise InputError(f"expected a hole: give --mask FILE|DIR or --box X,Y,W,H{also}")
     return MaskOptions(
         tuple(options.box),
         options.mask_polarity,
@@ -93,10 +90,11 @@ def checked_masking(options: argparse.Namespace) -> MaskOptions:
         getattr(options, "edges_polarity", "guess"),
         options.ignore,
         options.wrap,
+        extend,
     )
 
 
-def add_lines_option(parser: argparse.ArgumentParser) -> None:
+def add_lines_option(parser: Any) -> None:
     """Add --lines."""
     parser.add_argument(
         "--lines",
@@ -106,14 +104,53 @@ def add_lines_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_photo_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the photos: files, folders and patterns."""
+    parser.add_argument(
+        "photo",
+        type=Path,
+        nargs="+",
+        metavar="PHOTO|DIR",
+        help="photos, folders, quoted patterns such as 'a*.jpg'; - reads one from standard input",
+    )
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> Any:
+    """Add --out, --skip-done, --quiet and --verbose; returns their group."""
+    group = parser.add_argument_group("the results")
+    group.add_argument(
+        "--out",
+        required=True,
+        metavar="PATH|DIR",
+        help="PNG unless named otherwise; a folder ends in /; - writes a PNG to standard output",
+    )
+    group.add_argument(
+        "--skip-done", action="store_true", help="leave out photos whose results are there already"
+    )
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but mistakes")
+    loudness.add_argument(
+        "-v", "--verbose", action="store_true", help="say everything, of every photo, and how long it took"
+    )
+    return group
+
+
+def telling(options: argparse.Namespace) -> Telling:
+    """How much is to be said."""
+    from edgeconnect.cli.filling import Telling
+
+    return Telling(options.quiet, options.verbose)
+
+
 def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add --weights (any number where `several`), --device and --precision."""
     number: dict[str, Any] = {"nargs": "+", "default": []} if several else {}
-    parser.add_argument(
+    networks = parser.add_argument_group("the networks")
+    networks.add_argument(
         "--weights", metavar="NAME|PATH", help="a shipped name, a weights file or a run [default]", **number
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
-    parser.add_argument(
+    networks.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
+    networks.add_argument(
         "--precision",
         default="auto",
         choices=("auto", "float32", "bf16"),
@@ -152,4 +189,8 @@ def _box(text: str) -> tuple[int, int, int, int]:
         x, y, width, height = (int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected X,Y,W,H in whole pixels, got {text!r}") from None
+    if width < 1 or height < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected X,Y,W,H with a width and height of 1 or more, got {text!r}"
+        )
     return x, y, width, height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from typing import TYPE_CHECKING
 
 from edgeconnect.cli.options import add_model_options, at_least
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="offer this one too, e.g. lama:FILE or module:callable, from sources you trust (telea, ns and "
         "biharmonic always are)",
     )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     add_model_options(parser, several=True)
 
 
@@ -50,6 +52,12 @@ def run(options: argparse.Namespace) -> int:
         options.host,
         options.port,
         names=options.allow_host,
-        on_ready=lambda url: print(f"{url} (Ctrl+C ends)", flush=True),
+        on_ready=lambda url: _ready(url, options.open),
     )
     return 0
+
+
+def _ready(url: str, opens: bool) -> None:
+    print(f"{url} (Ctrl+C ends)", flush=True)
+    if opens:
+        webbrowser.open(url)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 import time
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeconnect.cli.options import add_mask_options, at_least, checked_masking
+from edgeconnect.cli.options import (
+    add_mask_options,
+    add_output_options,
+    add_photo_argument,
+    at_least,
+    checked_masking,
+    telling,
+)
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
-    from edgeconnect.inpainters.single_image import Progress
+    from edgeconnect.inpainters.single_image import Progress, SingleImage
 
 
 def add_fill(uses: Any) -> None:
@@ -20,7 +27,7 @@ def add_fill(uses: Any) -> None:
     fill = uses.add_parser(
         "fill", help="fill holes from the photo's own patches: no training set, no weights"
     )
-    fill.add_argument("photo", type=Path, metavar="PHOTO|DIR")
+    add_photo_argument(fill)
     add_mask_options(fill)
     fill.add_argument(
         "--budget",
@@ -40,9 +47,7 @@ def add_fill(uses: Any) -> None:
     )
     fill.add_argument("--seed", type=at_least(0), default=0, help="[%(default)s]")
     fill.add_argument("--device", default="auto", help="auto, cpu, cuda, ... [auto]")
-    fill.add_argument(
-        "--out", required=True, metavar="PATH|DIR", help="PNG unless named otherwise; a folder ends in /"
-    )
+    add_output_options(fill)
     fill.set_defaults(run_use=_fill)
 
 
@@ -57,29 +62,39 @@ def _budget(text: str) -> float:
 
 def _fill(options: argparse.Namespace) -> int:
     from edgeconnect.cli import filling
-    from edgeconnect.cli.filling import work_through
-    from edgeconnect.inpainters.edgeconnect import EdgeConnect
-    from edgeconnect.inpainters.single_image import SingleImage
+    from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import check_free, plan
 
-    masking = checked_masking(options)
-    jobs = plan(options.photo, options.out, mask=options.mask)
-    if options.progress:
-        check_free(options.progress, jobs)
-    show = _Show(options.progress)
-    networks = None
-    if options.start == "edgeconnect":
-        networks = partial(EdgeConnect.load(options.weights, device=options.device).inpaint, texture=0.0)
-    inpainter = SingleImage(
-        networks, budget_seconds=options.budget, seed=options.seed, device=options.device, progress=show
-    )
+    with piped(options):
+        masking = checked_masking(options)
+        jobs = plan(options.photo, options.out, mask=options.mask)
+        if options.progress:
+            check_free(options.progress, jobs)
 
-    return work_through(
-        jobs,
-        lambda job: filling.fill(inpainter, job, masking),
-        options.out,
-        skip_done=options.skip_done,
-    )
+        @cache
+        def load() -> SingleImage:
+            from edgeconnect.inpainters.edgeconnect import EdgeConnect
+            from edgeconnect.inpainters.single_image import SingleImage
+
+            networks = None
+            if options.start == "edgeconnect":
+                model = EdgeConnect.load(options.weights, device=options.device)
+                networks = partial(model.inpaint, texture=0.0)
+            return SingleImage(
+                networks,
+                budget_seconds=options.budget,
+                seed=options.seed,
+                device=options.device,
+                progress=_Show(options.progress),
+            )
+
+        return filling.work_through(
+            jobs,
+            lambda job: filling.fill(load, job, masking),
+            options.out,
+            telling(options),
+            skip_done=options.skip_done,
+        )
 
 
 class _Show:

@@ -7,6 +7,7 @@ networks is filled at half the resolution first (and so on down), and the finer 
 from __future__ import annotations
 
 import copy
+import html
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
@@ -20,6 +21,7 @@ from edgeconnect.edges import detectors
 from edgeconnect.edges.canny import NARROW, to_full_gray
 from edgeconnect.edges.continuation import LIKELY, SURE, continue_edges
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters import outpaint, pictures
 from edgeconnect.inpainters.texture import fill_holes
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
 from edgeconnect.masks.shapes import feather
@@ -58,7 +60,9 @@ class EdgeConnect:
 
     def __init__(self, loaded: Weights, device: str = "auto", precision: Precision = "auto") -> None:
         """Take the networks of a weights file; see `load`."""
-        self.check_cancelled: Callable[[], None] = lambda: None
+        self.check_cancelled: Callable[[], None] = _nothing
+        self.source = ""
+        self._precision = precision
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.sigma, self.detector = loaded.sigma, loaded.detector
@@ -81,7 +85,12 @@ class EdgeConnect:
         precision: "float32", "bf16", or "auto" for bf16 where the hardware multiplies in it.
         Raises InputError for what is not there or no weights.
         """
-        return cls(weights.load(source), device, precision)
+        path = weights.find_weights(source)
+        model = cls(weights.load(path), device, precision)
+        model.source = path.parent.name if path.stem == "weights" else path.stem
+        return model
+
+    from_pretrained = load
 
     @property
     def edge_generator(self) -> EdgeGenerator:
@@ -147,7 +156,46 @@ class EdgeConnect:
         soft = self._colours(photo, mask, edges, known_edges, lines)
         return self._textured(photo, mask, soft, soft, texture, seed)
 
-    __call__ = inpaint
+    def __call__(self, photo: Any, mask: Any, edges: NDArray[Any] | None = None, **how: Any) -> Any:
+        """`inpaint` for pictures as people have them; gives back what it was given.
+
+        photo: a path, a PIL image, an array (H,W[,C]) or (N,H,W,C) of uint8, uint16 or floats in [0,1], or a
+        tensor (C,H,W) or (N,C,H,W). mask: likewise, of bool, 0/1 or 0/255; one for each photo or one for all.
+        edges, how: as for `inpaint`. A path comes back as a PIL image. Raises InputError as `inpaint` does.
+        """
+        taken, give_back = pictures.photos(photo)
+        holes = pictures.masks(mask, [(each.shape[0], each.shape[1]) for each in taken])
+        pairs = zip(taken, holes, strict=True)
+        return give_back([self.inpaint(each, hole, edges, **how) for each, hole in pairs])
+
+    def to(self, device: str) -> EdgeConnect:
+        """Move the networks to a device, as `device.choose_device` takes it; returns this."""
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(self.device, self._precision)
+        for network in self._networks.values():
+            network.to(self.device)
+        self._fast = {n: copy.deepcopy(m).to(self.dtype) for n, m in self._networks.items()}
+        return self
+
+    def __repr__(self) -> str:
+        """Its weights, where it computes, and how long each network was trained."""
+        steps = {n: self.provenance.get(n, {}).get("steps") for n in self._networks}
+        trained = ", ".join(f"{n}: {'? ' if s is None else f'{s} '}steps" for n, s in steps.items())
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"EdgeConnect({self.source or 'weights'}, device={str(self.device)!r}, {dtype}, {trained})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<code>{html.escape(repr(self))}</code>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: without what may be tied to this process, and without the copies."""
+        return {**self.__dict__, "check_cancelled": _nothing, "_fast": {}, "device": str(self.device)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From pickle: onto the device it was on; InputError where there is none such here."""
+        self.__dict__.update(state)
+        self.to(state["device"])
 
     def candidates(
         self,
@@ -171,6 +219,25 @@ class EdgeConnect:
         for number in range(count):
             guide = soft if number % 2 == 0 else None
             yield self._textured(photo, mask, soft, guide, texture, seed + number // 2)
+
+    def extend(
+        self,
+        photo: Image,
+        by: str | outpaint.Border,
+        *,
+        texture: float = 1.0,
+        lines: Lines = "both",
+        seed: int = 0,
+    ) -> Image:
+        """A larger photo around the photo, whose every pixel is identical.
+
+        photo: (H,W,3) uint8 or uint16. by: "10%" or "64px" for all sides, "left=20%,top=64px" for some, or a
+        Border. texture, lines, seed: as for `inpaint`. Returns (H+top+bottom,W+left+right,3).
+        Raises InputError for what no length is and as `inpaint` does.
+        """
+        sides = outpaint.border(outpaint.parse(by), *photo.shape[:2]) if isinstance(by, str) else by
+        larger, hole = outpaint.extend(photo, sides)
+        return self.inpaint(larger, hole, texture=texture, lines=lines, seed=seed)
 
     def _textured(
         self, photo: Image, mask: Mask, soft: Image, guide: Image | None, texture: float, seed: int
@@ -328,6 +395,10 @@ class EdgeConnect:
             held = ", ".join(among)
             raise InputError(f"these weights hold {held}, but the {name.replace('_', ' ')} is needed")
         return among[name]
+
+
+def _nothing() -> None:
+    """What `check_cancelled` is until somebody wants to cancel."""
 
 
 def blend(photo: Image, result: Image, mask: Mask, radius_px: float) -> Image:

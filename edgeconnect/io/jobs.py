@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +48,7 @@ _FIELDS = {"mask": "mask", "edges": "edge map", "edges_from": "photo to take edg
 
 
 def plan(
-    photo: Path,
+    photos: Path | Sequence[Path],
     out: str | Path,
     *,
     mask: Path | None = None,
@@ -56,40 +57,69 @@ def plan(
     save_edges: str | Path | None = None,
     candidates: int = 1,
 ) -> list[Job]:
-    """The jobs for a photo or a folder of photos; masks, edge maps and photos to take edges from are a file,
-    or a folder paired by stem (which may hold others too where there is one photo). In a folder that holds
-    the masks too, itself or in one below, these are no photos: those called PHOTO_mask, those below.
+    """The jobs for a photo, a folder of photos, or several of both.
 
-    Results of a folder keep their place and stem in the folder `out`, as PNG; that of one photo goes to the
-    file `out`, or into the folder, which is there already or ends in a slash; `save_edges` likewise. Of
-    several `candidates` the others lie beside it, numbered: out-2.png, out-3.png, ... Raises InputError where
-    something is missing, would not fit or would replace an input.
+    photos: files, folders, and patterns where names that hold *, ? or [ do not exist. Masks, edge maps and
+    photos to take edges from are a file, or a folder paired by stem (which may hold others too where no
+    folder of photos is given). Results of a folder keep their place and stem in the folder `out`, as PNG;
+    several photos keep their stem; that of one photo goes to the file `out`, or into the folder, which is
+    there already or ends in a slash; `save_edges` likewise. Of several `candidates` the others lie beside
+    it, numbered: out-2.png, out-3.png, ... Raises InputError where something is missing, would not fit or
+    would replace an input. In a folder that holds the masks too, itself or in one below, these are no
+    photos: those called PHOTO_mask, those below.
     """
-    if not photo.exists():
-        raise InputError(f"{photo}: no such photo or folder")
-    if photo.is_dir():
-        photos = _without_masks(images.list_images(photo), photo, mask)
-        if not photos:
-            raise InputError(f"{photo}: expected a folder of photos, found none in it")
-        _check_folders(out, save_edges)
-        jobs = [
-            Job(
-                path,
-                _in_folder(out, path.relative_to(photo)),
-                save_edges=_in_folder(save_edges, path.relative_to(photo)) if save_edges else None,
-            )
-            for path in photos
-        ]
-    else:
+    given = _matched([photos] if isinstance(photos, Path) else photos)
+    if len(given) == 1 and not given[0].is_dir():
+        photo = given[0]
         jobs = [
             Job(photo, _target(out, photo), save_edges=_target(save_edges, photo) if save_edges else None)
         ]
+    else:
+        _check_folders(out, save_edges)
+        jobs = [
+            Job(
+                path, _in_folder(out, place), save_edges=_in_folder(save_edges, place) if save_edges else None
+            )
+            for path, place in _places(given, mask)
+        ]
     jobs = [replace(job, candidates=_numbered(job.out, candidates)) for job in jobs]
-    jobs = _with(jobs, "mask", mask)
-    jobs = _with(jobs, "edges", edges)
-    jobs = _with(jobs, "edges_from", edges_from)
+    may_hold_others = len(jobs) == 1 or not any(path.is_dir() for path in given)
+    for field, source in (("mask", mask), ("edges", edges), ("edges_from", edges_from)):
+        jobs = _with(jobs, field, source, may_hold_others)
     _check(jobs)
     return jobs
+
+
+def _matched(photos: Sequence[Path]) -> list[Path]:
+    """Files and folders that are there, patterns replaced by what they match; InputError for others."""
+    found: list[Path] = []
+    for photo in photos:
+        if photo.exists():
+            found.append(photo)
+            continue
+        if not any(mark in str(photo) for mark in "*?["):
+            raise InputError(f"{photo}: no such photo or folder")
+        names = glob.glob(str(photo), recursive=True)  # noqa: PTH207 (it may be absolute)
+        matches = [Path(name) for name in sorted(names)]
+        matches = [path for path in matches if path.is_file() and images.is_image(path)]
+        if not matches:
+            raise InputError(f"{photo}: expected a pattern that photos match, found none")
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def _places(given: Sequence[Path], mask: Path | None) -> list[tuple[Path, Path]]:
+    """Each photo of files and folders, and its place in the folder of results."""
+    places: list[tuple[Path, Path]] = []
+    for path in given:
+        if not path.is_dir():
+            places.append((path, Path(path.name)))
+            continue
+        photos = _without_masks(images.list_images(path), path, mask)
+        if not photos:
+            raise InputError(f"{path}: expected a folder of photos, found none in it")
+        places += [(photo, photo.relative_to(path)) for photo in photos]
+    return places
 
 
 def _without_masks(found: list[Path], folder: Path, mask: Path | None) -> list[Path]:
@@ -129,7 +159,7 @@ def _check_folders(*outs: str | Path | None) -> None:
             raise InputError(f"{path}: expected a folder for a folder's results, got the name of a file")
 
 
-def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
+def _with(jobs: Sequence[Job], field: str, source: Path | None, may_hold_others: bool) -> list[Job]:
     """The jobs with their masks or edge maps: one file for all, or a folder's by stem."""
     if source is None:
         return list(jobs)
@@ -140,8 +170,8 @@ def _with(jobs: Sequence[Job], field: str, source: Path | None) -> list[Job]:
     # a photo is not its own mask or edge map, and another one's neither
     photos = {real_path(job.photo) for job in jobs if field != "edges_from"}
     files = [path for path in images.list_images(source) if real_path(path) not in photos]
-    if len(jobs) == 1:
-        files = [path for path in files if is_named_after(path, jobs[0].photo)]
+    if may_hold_others:
+        files = [path for path in files if any(is_named_after(path, job.photo) for job in jobs)]
     partner = dict(pair_by_stem([job.photo for job in jobs], files, _FIELDS[field]))
     return [_given(job, field, partner[job.photo]) for job in jobs]
 

@@ -60,6 +60,8 @@ def create_app(
         Route("/api/photos", app_state.form(verbs.keep_photo, "/api/photos"), methods=["POST"]),
         Route("/api/photos/{id}", app_state.photo),
         Route("/api/mask", app_state.form(verbs.repaired_mask, "/api/mask"), methods=["POST"]),
+        Route("/api/select", app_state.form(verbs.selected, "/api/select"), methods=["POST"]),
+        Route("/api/extend", app_state.form(verbs.extended, "/api/extend"), methods=["POST"]),
         Route("/api/weights", app_state.weights),
         Route("/api/inpainters", app_state.inpainters),
         Route("/api/samples", _samples),
@@ -80,7 +82,8 @@ class _AppState:
 
     def __init__(self, models: Models, limits: Limits) -> None:
         self.limits = limits
-        self.state = State(models, PhotoStore(limits.kept_bytes), limits.patch_pixels, limits.hole_pixels)
+        pixels = limits.patch_pixels, limits.hole_pixels, limits.pixels
+        self.state = State(models, PhotoStore(limits.kept_bytes), *pixels)
         self._uploads = Places(limits.uploads)
         self._worker = Worker(limits.places, limits.seconds)
         computer = self._worker.computer

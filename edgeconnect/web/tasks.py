@@ -42,6 +42,7 @@ class State:
     photos: PhotoStore
     patch_pixels: int  # of a hole with the surroundings that patches are taken from, at most
     hole_pixels: int  # likewise, of those that networks or another inpainter look at
+    photo_pixels: int  # of a photo, at most
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters import outpaint
 from edgeconnect.inpainters.base import fill as fill_hole
 from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.io import images
 from edgeconnect.io.encoders import as_stored, encode_png
 from edgeconnect.io.metadata import NOTHING, Metadata
-from edgeconnect.masks import repair
+from edgeconnect.masks import repair, selection
 from edgeconnect.web.models import NETWORKS
 from edgeconnect.web.tasks import (
     MASK_POLARITIES,
@@ -55,6 +56,8 @@ FIELDS = {
     "/api/composite": ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y", "fill"),
     "/api/photos": ("photo",),
     "/api/mask": ("photo", "photo_id", "mask", "mask_polarity"),
+    "/api/select": ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y"),
+    "/api/extend": ("photo", "photo_id", "left", "top", "right", "bottom"),
 }
 """The form fields of each verb."""
 
@@ -137,6 +140,41 @@ def repaired_mask(state: State, fields: Fields) -> Response:
     mask, notes = repair.repair(fields.picture("mask", images.read_raw), size, polarity)
     task = Task(photo_id, photo, mask, whole_box(size), notes)
     return _png(_encode(mask.astype(np.uint8) * np.uint8(255)), task.window, task)
+
+
+def selected(state: State, fields: Fields) -> Response:
+    """The object that a scribble (the form's mask) lies on: PNG of its bounding box, white = object."""
+    needs_hole(fields)
+    task = read_task(state, fields)
+    found = selection.select_object(task.photo.rgb, task.mask)
+    stroke = hole_bounds(task.mask)
+    is_click = max(stroke.bottom - stroke.top, stroke.right - stroke.left) < 0.05 * max(found.shape)
+    if is_click and found.sum() < 4 * task.mask.sum():
+        task.notes.append("only the stroke is marked, as nothing stands out there: paint over it instead")
+    box = hole_bounds(found)
+    return _png(_encode(found[box.slices].astype(np.uint8) * np.uint8(255)), box, task)
+
+
+def extended(state: State, fields: Fields) -> Response:
+    """The photo with a border to be filled, in which its outermost pixels are repeated: PNG."""
+    photo_id, photo = read_photo(state, fields)
+    height, width = photo.rgb.shape[:2]
+    lengths = {side: (float(fields.whole(side) or 0), "px") for side in outpaint.SIDES}
+    border = outpaint.border(lengths, height, width)
+    size = border.size(height, width)
+    if size[0] * size[1] > state.photo_pixels:
+        raise InputError(
+            f"extend: expected at most {state.photo_pixels / 1e6:g} megapixels, got {size[1]}x{size[0]} px"
+        )
+    rgb = outpaint.extended(photo.rgb, border)
+    new = outpaint.new_pixels(border, height, width)
+    alpha = None
+    if photo.alpha is not None:
+        alpha = outpaint.extended(photo.alpha, border)
+        alpha[new] = np.iinfo(alpha.dtype).max  # what is filled can be seen
+    task = Task(photo_id, photo, new, whole_box(size), [f"photo: {note}" for note in photo.notes])
+    pixels = as_stored(rgb, photo.is_gray, alpha)
+    return _png(_encode(pixels, photo.icc_profile), task.window, task)
 
 
 def filled(state: State, fields: Fields, task: Task) -> Pixels:

@@ -23,6 +23,7 @@ from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.inpainters import get
 from edgeconnect.inpainters.base import fill
 from edgeconnect.io import images
+from edgeconnect.masks.selection import select_object
 from edgeconnect.web import single, tasks, verbs
 from edgeconnect.web.app import HERE, create_app
 from edgeconnect.web.limits import Limits
@@ -111,6 +112,48 @@ def test_a_hole_too_large_for_texture_is_filled_by_the_networks_alone_and_that_i
     assert smooth.content == answer.content and smooth.headers["edgeconnect-notes"] == "[]"
     refused = client.post("/api/inpaint", data=form | {"guide": "photo"}, files=files)
     assert refused.status_code == 422 and "paint a smaller hole" in refused.json()["error"]
+
+
+def test_select_answers_with_the_object_under_a_scribble(client: TestClient, large: np.ndarray) -> None:
+    photo = large.copy()
+    photo[300:360, 500:540] = (250, 30, 30)
+    form = {"box": "515,325,8,8"}
+    answer = client.post("/api/select", data=form, files={"photo": png(photo)})
+    found, box = pixels(answer) > 127, answer.headers["edgeconnect-box"]
+    left, top, width, height = (int(part) for part in box.split(","))
+    assert found.shape == (height, width)
+    assert abs(left - 500) <= 8 and abs(top - 300) <= 8 and abs(width - 40) <= 14 and abs(height - 60) <= 14
+    expected = select_object(photo, hole(photo.shape, 325, 515, 8, 8))
+    np.testing.assert_array_equal(found, expected[top : top + height, left : left + width])
+    assert client.post("/api/select", files={"photo": png(photo)}).status_code == 400
+    nothing = client.post(
+        "/api/select", data=form, files={"photo": png(np.full((700, 1100, 3), 90, np.uint8))}
+    )
+    assert "paint over it instead" in nothing.headers["edgeconnect-notes"]
+
+
+def test_extend_answers_with_a_larger_photo_as_deep_and_transparent(
+    client: TestClient, photo: np.ndarray
+) -> None:
+    height, width = photo.shape[:2]
+    rgba = np.dstack([photo, np.full((height, width), 80, np.uint8)])
+    answer = client.post("/api/extend", data={"left": "8", "top": "3"}, files={"photo": png(rgba)})
+    larger = pixels(answer)
+    assert larger.shape == (height + 3, width + 8, 4)
+    np.testing.assert_array_equal(larger[3:, 8:], rgba)
+    assert (larger[:3, :, 3] == 255).all()  # what is to be filled can be seen
+    for form in ({}, {"left": "0"}, {"left": "-1"}, {"left": "1.5"}, {"left": "99999"}):
+        refused = client.post("/api/extend", data=form, files={"photo": png(photo)})
+        assert refused.status_code in (400, 422) and "expected" in refused.json()["error"]
+
+
+def test_a_photo_is_not_extended_beyond_the_limit(
+    connect: Callable[..., TestClient], photo: np.ndarray
+) -> None:
+    size = photo.shape[0] * photo.shape[1]
+    files = {"photo": png(photo)}
+    answer = connect(pixels=size + 500).post("/api/extend", data={"left": "64"}, files=files)
+    assert answer.status_code == 422 and "megapixels" in answer.json()["error"]
 
 
 def test_edges_answers_with_the_completed_map(
@@ -345,7 +388,7 @@ def test_answers_are_of_the_types_and_statuses_that_the_openapi_file_says(
     form: dict[str, Any] = {}
     if method == "post":
         form["files"] = {name: files[name] for name in files if name in fields}
-        form["data"] = {"seconds": "0"} if "seconds" in fields else {}
+        form["data"] = {name: value for name, value in (("seconds", "0"), ("left", "8")) if name in fields}
     url = path.format(id=photo_id, name="coffee")
     answers = [
         client.request(method, url, **form),

@@ -3,16 +3,19 @@
 
 import * as api from "./api.js";
 import { DRAWN, Doc, ERASED, KEEP, NETWORKS } from "./doc.js";
-import { decode, decodeGray, download, encodeGray } from "./pictures.js";
-import { cut, paste } from "./raster.js";
+import { decode, decodeGray, download, encodeGray, readLines } from "./pictures.js";
+import { bounds, cut, line, paste, union, EMPTY } from "./raster.js";
 
 const MORE = 3; // fills at a time
+const SMOOTH = 2; // which of them has no texture; the texture where the first has none
 
 export class Actions {
-  // `app`: {doc, weights, inpainter, alone, texture, say(text, kind), show(), filled(), changed(), setDoc(doc)}
+  // `app`: {doc, weights, inpainter, alone, texture, waiting, say(text, kind), show(), filled(), changed(hasChanged,
+  // layer), goOn(doc, why)}
   constructor(app) {
     this.app = app;
     this.running = null;
+    this.label = ""; // of what runs
     this.preview = null; // of a fill that takes long: {key, label, stage, seconds, began, box, blob, bitmap}
   }
 
@@ -22,9 +25,11 @@ export class Actions {
     while (patient && this.running) await this.finished;
     this.cancel();
     const controller = new AbortController(), start = performance.now();
-    let finish;
+    let finish, isDone = false;
     this.finished = new Promise((resolve) => { finish = resolve; });
     this.running = controller;
+    this.label = label;
+    this.app.waiting.begin(label, this.app.doc?.pixels() ?? 0);
     this.app.say(`${label} …`, "busy");
     const options = { signal: controller.signal, onBusy: () => this.app.say(`${label}: the server is busy, waiting …`, "busy") };
     try {
@@ -32,14 +37,20 @@ export class Actions {
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       if (this.running === controller) this.app.say(said ?? `${label}: done in ${seconds} s.`, "done");
       controller.signal.throwIfAborted();
+      if (this.running === controller) this.app.waiting.end(true);
+      isDone = true;
       return true;
     } catch (error) {
       if (error.name !== "AbortError") this.app.say(`${label}: ${error.message}`, "error");
       return false;
     } finally {
-      if (this.running === controller) this.running = null;
+      if (this.running === controller) {
+        this.running = null;
+        this.app.waiting.end(false);
+      }
       finish();
       this.app.show();
+      if (isDone && !this.running) this.app.idle();
     }
   }
 
@@ -47,23 +58,40 @@ export class Actions {
     if (!this.running) return;
     this.running.abort();
     this.running = this.preview = null;
+    this.app.waiting.end(false);
     this.app.say("Cancelled.", "done");
+    this.app.show();
+  }
+
+  // Further fills of a hole that is not there any more.
+  cancelMore() {
+    if (this.label !== MORE_LABEL || !this.running) return;
+    this.cancel();
+    this.app.say("", "done");
   }
 
   open(blob, name) {
-    return this.run("Opening the photo", async ({ signal }) => {
-      const kept = await api.sendPhoto(blob, signal);
-      let photo = await decode(blob).catch(() => null), bytes = blob;
-      if (!photo || photo.width !== kept.width || photo.height !== kept.height) {
-        bytes = await api.file(`/api/photos/${kept.id}`); // a format that this browser does not show
-        photo = await decode(bytes);
-      }
-      const doc = new Doc(blob, name, photo);
-      doc.photoId = kept.id;
-      doc.shownBlob = bytes;
-      await this.app.setDoc(doc);
-      return [`${name}: ${kept.width} × ${kept.height} pixels.`, ...kept.notes].join(" ");
+    return this.run("Opening the photo", async (options) => {
+      const old = this.app.doc, [doc, notes] = await this.#read(blob, name, options);
+      await this.app.goOn(doc, "Open");
+      const back = old ? `Undo brings ${old.name} back.` : "";
+      return [`${name}: ${doc.width} × ${doc.height} pixels.`, ...notes, back].join(" ").trim();
     });
+  }
+
+  // A Doc of a file that the server knows, and what it said about it.
+  async #read(blob, name, { signal }) {
+    const kept = await api.sendPhoto(blob, signal);
+    let photo = await decode(blob).catch(() => null), bytes = blob;
+    if (!photo || photo.width !== kept.width || photo.height !== kept.height) {
+      bytes = await api.file(`/api/photos/${kept.id}`); // a format that this browser does not show
+      photo = await decode(bytes);
+    }
+    signal.throwIfAborted();
+    const doc = new Doc(blob, name, photo);
+    doc.photoId = kept.id;
+    doc.shownBlob = bytes;
+    return [doc, kept.notes];
   }
 
   async openSample(name) {
@@ -97,7 +125,7 @@ export class Actions {
 
   #needsHole() {
     if (!this.app.doc) throw new Error("open a photo first.");
-    if (!this.app.doc.hole().w) throw new Error("paint a hole first: what shall be filled.");
+    if (!this.app.doc.hole().w) throw new Error("paint over what should go first.");
   }
 
   // The completed edges around the hole, from the server or from before.
@@ -130,19 +158,31 @@ export class Actions {
 
   // Further fills of the same hole, one after another, to choose from.
   more() {
-    const label = "More fills";
-    return this.run(label, async (options) => {
+    return this.run(MORE_LABEL, async (options) => {
       this.#needsHole();
       const { app } = this, { doc } = app, key = doc.resultKey(app, 0);
       const last = doc.fills(app).at(-1)?.[0] ?? 0;
-      for (let number = 1; number <= MORE; number++) {
-        app.say(`${label}: ${number} of ${MORE} …`, "busy");
-        await this.#fillNow(options, last + number);
-        if (app.doc !== doc || doc.resultKey(app, 0) !== key) return `${label}: ended, as something else is to be filled now.`;
-        app.show();
+      this.expected = { doc, key, upTo: last + MORE };
+      app.show();
+      try {
+        for (let number = 1; number <= MORE; number++) {
+          app.say(`Filled. More to choose from: ${number} of ${MORE} …`, "busy");
+          await this.#fillNow(options, last + number);
+          if (app.doc !== doc || doc.resultKey(app, 0) !== key) return "More fills: ended, as something else is to be filled now.";
+          app.show();
+          app.saved();
+        }
+      } finally {
+        this.expected = null;
       }
-      return `${label}: choose one below the picture.`;
+      return "Choose a fill, then accept it.";
     });
+  }
+
+  // Up to which number fills of this hole are on their way.
+  upTo() {
+    const { expected, app } = this;
+    return expected && expected.doc === app.doc && app.doc.resultKey(app, 0) === expected.key ? expected.upTo : -1;
   }
 
   // Make another one of the fills the result.
@@ -155,22 +195,25 @@ export class Actions {
     app.show();
   }
 
-  // What to ask for: the first fill follows the edges; of others every second one is the photo's texture alone,
-  // without any structure given. Each pair has another seed, and the smooth fill has no second one.
+  // What to ask for: the first fill follows the edges, the second takes the photo's texture alone, without any
+  // structure given, the third is smooth. Then come other seeds of the first two.
   async #fieldsOf(choice, options) {
     const { inpainter, alone, texture } = this.app;
     if (alone) return { ...(await this.#maskFields()), guide: "photo", seed: choice };
     if (inpainter !== NETWORKS) return { ...(await this.#maskFields()), inpainter };
-    if (choice % 2) return { ...(await this.#maskFields()), guide: "photo", seed: (choice - 1) / 2 };
-    return { ...(await this.#fillFields(options)), texture: choice ? texture || 1 : texture, seed: choice / 2 };
+    if (choice === SMOOTH) return { ...(await this.#fillFields(options)), texture: texture ? 0 : 1 };
+    const other = choice > SMOOTH ? choice - 1 : choice, seed = Math.floor(other / 2);
+    if (other % 2) return { ...(await this.#maskFields()), guide: "photo", seed };
+    return { ...(await this.#fillFields(options)), texture: choice ? texture || 1 : texture, seed };
   }
 
   async #fillNow(options, choice = this.app.doc?.choice) {
     this.#needsHole();
+    const began = performance.now();
     const { doc } = this.app, key = doc.resultKey(this.app, choice), fields = await this.#fieldsOf(choice, options);
     const { blob, box, notes } = await api.ofPhoto("/api/inpaint", doc, { ...fields, part: "hole" }, options);
     const news = notes.filter((note) => !note.startsWith("photo:")); // that was said when it was opened
-    return doc.setResult(key, { box, blob, bitmap: await decode(blob), notes: news });
+    return doc.setResult(key, { box, blob, bitmap: await decode(blob), notes: news, seconds: (performance.now() - began) / 1000 });
   }
 
   // From the photo's own patches, shown meanwhile.
@@ -216,14 +259,53 @@ export class Actions {
       const { doc } = this.app, fields = { ...(await this.#holeFields()), edges_from: file, part: "hole" };
       if (withCompleted) await this.#complete(options);
       const { blob, box } = await api.ofPhoto("/api/edges", doc, fields, options);
-      const other = await decodeGray(blob);
-      const edits = other.map((value) => (value > 127 ? DRAWN : withCompleted ? KEEP : ERASED));
-      doc.apply("edits", () => {
-        paste(doc.edits, doc.width, box, edits);
-        return box;
-      });
-      this.app.changed(true, { layer: "edits" });
+      this.#setEdits(box, await decodeGray(blob), withCompleted);
       return "The other photo's lines are in the hole now.";
+    });
+  }
+
+  // Lines from a file: an edge map of the photo's size as it is, of anything else its edges.
+  async openLines(file, withCompleted) {
+    const { doc } = this.app, lines = doc && (await readLines(file, doc.width, doc.height).catch(() => null));
+    if (!lines) return this.structure(file, withCompleted);
+    return this.run("Reading the edge map", async () => {
+      this.#needsHole();
+      const hole = doc.hole();
+      this.#setEdits(hole, cut(lines, doc.width, hole), withCompleted);
+      return "The edge map's lines are in the hole now.";
+    });
+  }
+
+  #setEdits(box, values, withCompleted) {
+    const { doc } = this.app, edits = values.map((value) => (value > 127 ? DRAWN : withCompleted ? KEEP : ERASED));
+    const hasChanged = doc.apply("edits", () => {
+      paste(doc.edits, doc.width, box, edits);
+      return box;
+    });
+    this.app.changed(hasChanged, "edits");
+  }
+
+  // The object under a scribble, added to the hole or taken from it.
+  select(points, radius, subtracts) {
+    return this.run("Selecting", async (options) => {
+      const { doc } = this.app, grid = { data: new Uint8Array(doc.width * doc.height), width: doc.width, height: doc.height };
+      let rect = EMPTY;
+      points.forEach((point, i) => { rect = union(rect, line(grid, points[Math.max(0, i - 1)], point, radius, 1)); });
+      const box = bounds(grid.data, doc.width, doc.height, 1);
+      if (!box.w) throw new Error("click inside the photo.");
+      const values = cut(grid.data, doc.width, box).map((value) => 255 * value);
+      const fields = { mask: await encodeGray(values, box.w, box.h), mask_polarity: "white", x: box.x, y: box.y };
+      const answer = await api.ofPhoto("/api/select", doc, fields, options), found = await decodeGray(answer.blob);
+      if (this.app.doc !== doc) return "";
+      const hasChanged = doc.apply("mask", () => {
+        const part = cut(doc.mask, doc.width, answer.box);
+        paste(doc.mask, doc.width, answer.box, part.map((value, i) => (found[i] > 127 ? Number(!subtracts) : value)));
+        return answer.box;
+      });
+      this.app.changed(hasChanged, "mask");
+      const [note] = answer.notes.filter((each) => !each.startsWith("photo:"));
+      if (note) return `${note[0].toUpperCase()}${note.slice(1)}.`;
+      return subtracts ? "Taken out of the hole." : "Selected. Click on more, or fill.";
     });
   }
 
@@ -233,11 +315,11 @@ export class Actions {
       if (!doc) throw new Error("open a photo first.");
       const { blob, notes } = await api.ofPhoto("/api/mask", doc, { mask: file }, options);
       const values = await decodeGray(blob);
-      doc.apply("mask", () => {
+      const hasChanged = doc.apply("mask", () => {
         values.forEach((value, i) => { doc.mask[i] = value > 127 ? 1 : 0; });
         return { x: 0, y: 0, w: doc.width, h: doc.height };
       });
-      this.app.changed(true, { layer: "mask" });
+      this.app.changed(hasChanged, "mask");
       return ["The mask is in place.", ...notes].join(" ");
     });
   }
@@ -246,20 +328,52 @@ export class Actions {
     return this.run("Writing the result", async (options) => download(await this.#wholeResult(options), this.#named("result")), true);
   }
 
-  // Go on with the result as the photo.
-  async keepResult() {
-    let blob;
-    const label = "Keeping the result";
-    if (await this.run(label, async (options) => { blob = await this.#wholeResult(options); }, true)) {
-      await this.open(blob, this.#named("result"));
-    }
+  copy() {
+    return this.run("Copying", async (options) => {
+      if (!navigator.clipboard?.write) throw new Error("this browser copies pictures only from https or this machine; download it instead.");
+      const blob = await this.#wholeResult(options);
+      const picture = blob.type === "image/png" ? blob : await toPng(this.app.doc.photo);
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
+      return this.result() ? "The result is on the clipboard." : "The photo is on the clipboard.";
+    }, true);
   }
 
+  // The fill becomes part of the photo.
+  accept() {
+    return this.run("Accepting", async (options) => {
+      if (!this.result()) throw new Error("fill the hole first.");
+      const { doc } = this.app, [next] = await this.#read(await this.#wholeResult(options), doc.name, options);
+      next.before = doc.before ?? { bitmap: doc.photo, blob: doc.shownBlob, x: 0, y: 0 };
+      await this.app.goOn(next, "Accept");
+      return "Accepted: it is part of the photo now. Go on, or download it.";
+    }, true);
+  }
+
+  // A larger photo whose new border is the hole (together with the one that there is).
+  extend(sides) {
+    return this.run("Extending", async (options) => {
+      const { doc } = this.app, { left, top } = sides;
+      const { blob } = await api.ofPhoto("/api/extend", doc, sides, options);
+      const [next] = await this.#read(blob, doc.name, options);
+      const inner = { x: left, y: top, w: doc.width, h: doc.height };
+      next.mask.fill(1);
+      paste(next.mask, next.width, inner, doc.mask);
+      next.state = next.maskState = next.lastState = 1;
+      next.repaint("mask", { x: 0, y: 0, w: next.width, h: next.height });
+      next.before = doc.before ? { ...doc.before, x: doc.before.x + left, y: doc.before.y + top } : { bitmap: doc.photo, blob: doc.shownBlob, x: left, y: top };
+      await this.app.goOn(next, "Extend");
+      return `${next.width} × ${next.height} pixels now.`;
+    });
+  }
+
+  // The photo with its fill; as it is where it has no hole.
   async #wholeResult(options) {
+    const { doc } = this.app;
+    if (doc && !doc.hole().w) return doc.photoBlob;
     this.#needsHole();
-    if (this.app.alone && !this.result()) throw new Error("fill the hole first.");
-    const { blob } = this.result() ?? (await this.#fillNow(options));
-    return (await api.ofPhoto("/api/composite", this.app.doc, { ...(await this.#maskFields()), fill: blob }, options)).blob;
+    if (!this.result()) throw new Error("fill the hole first.");
+    const { blob } = this.result();
+    return (await api.ofPhoto("/api/composite", doc, { ...(await this.#maskFields()), fill: blob }, options)).blob;
   }
 
   saveMask() {
@@ -282,7 +396,17 @@ export class Actions {
     }, true);
   }
 
+  // A name that does not grow when a result is opened and saved again.
   #named(what) {
-    return `${this.app.doc.name.replace(/\.[^.]*$/, "")}_${what}.png`;
+    const stem = this.app.doc.name.replace(/\.[^.]*$/, "").replace(/(_(result|mask|edges)( ?\(\d+\))?)+$/, "");
+    return `${stem}_${what}.png`;
   }
+}
+
+const MORE_LABEL = "More fills";
+
+async function toPng(bitmap) {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  return canvas.convertToBlob({ type: "image/png" });
 }

@@ -1,14 +1,17 @@
 // What is being worked on: a photo, its hole, edits of the edges, and what the server made of them.
 
 import { canvasOf } from "./pictures.js";
-import { EMPTY, bounds, clip, cut, paste, union } from "./raster.js";
+import { EMPTY, bounds, clip, cut, disc, paste, rim, union } from "./raster.js";
 
 export const KEEP = 0, ERASED = 1, DRAWN = 2; // values of `edits`
 export const NETWORKS = "edgeconnect"; // the inpainter that has edges, texture and several fills
 
 const TINT = [230, 0, 120, 120]; // of the hole on the photo
-const PAPER = [255, 255, 255], HOLE_PAPER = [226, 236, 255]; // of the edge map
-const KNOWN = [0, 0, 0], COMPLETED = [0, 50, 255], OWN = [205, 0, 100];
+const INKS = { // of the edge map's lines: known, completed, one's own
+  light: [[0, 0, 0], [0, 50, 255], [205, 0, 100]],
+  dark: [[245, 245, 245], [111, 160, 255], [255, 111, 176]],
+};
+const KNOWN = 0, COMPLETED = 1, OWN = 2;
 const HISTORY_BYTES = 128e6;
 const MOST_CHOICES = 100;
 const KEPT = 24; // results and edge maps that undo can go back to
@@ -19,6 +22,7 @@ export class Doc {
     this.name = name;
     this.photo = photo; // an ImageBitmap
     this.photoId = null;
+    this.before = null; // the photo as it was opened, where this one has been worked on: {bitmap, blob, x, y}
     this.width = photo.width;
     this.height = photo.height;
     this.mask = new Uint8Array(this.width * this.height);
@@ -45,6 +49,12 @@ export class Doc {
     return this.holeCache.rect;
   }
 
+  // How much there is to fill: the pixels of the hole's bounds and some more.
+  pixels() {
+    const { w, h } = this.hole();
+    return (w + 128) * (h + 128);
+  }
+
   // Under which its edge map and its result are found; of app: {weights, alone, inpainter, texture}.
   linesKey({ weights }) {
     return `${this.maskState} ${weights}`;
@@ -58,7 +68,8 @@ export class Doc {
 
   // The fills of this hole that there are: [[choice, result], ...].
   fills(app) {
-    const all = Array.from({ length: MOST_CHOICES }, (_, choice) => [choice, this.results.get(this.resultKey(app, choice))]);
+    const length = app.alone || app.inpainter === NETWORKS ? MOST_CHOICES : 1;
+    const all = Array.from({ length }, (_, choice) => [choice, this.results.get(this.resultKey(app, choice))]);
     return all.filter(([, result]) => result);
   }
 
@@ -75,11 +86,21 @@ export class Doc {
     return edits.some((value, i) => value && mask[i]);
   }
 
+  // Make the hole larger all around by some pixels, or smaller where that is negative.
+  resizeHole(px) {
+    return this.apply("mask", () => {
+      const hole = this.hole();
+      const rims = rim(this.mask, this.width, this.height, hole);
+      for (const { x, y } of rims) disc(this.grid("mask"), x, y, px > 0 ? px : -px - 1, px > 0 ? 1 : 0);
+      return clip({ x: hole.x - Math.abs(px), y: hole.y - Math.abs(px), w: hole.w + 2 * Math.abs(px), h: hole.h + 2 * Math.abs(px) }, this.width, this.height);
+    });
+  }
+
   // Draw with `change(): rect`, as one step that can be undone. Several steps may run into one: see `Stroke`.
   apply(layer, change) {
     const stroke = new Stroke(this, layer);
     stroke.add(change());
-    stroke.end();
+    return stroke.end();
   }
 
   undo() {
@@ -102,6 +123,7 @@ export class Doc {
   record(step) {
     this.done.push(step);
     this.undone = [];
+    this.onRecord?.();
     let bytes = 0;
     const first = this.done.findLastIndex((each) => (bytes += 2 * each.before.length) > HISTORY_BYTES);
     if (first > 0) this.done.splice(0, first);
@@ -119,7 +141,7 @@ export class Doc {
 
   repaint(layer, rect) {
     if (layer === "mask") this.#paintTint(rect);
-    for (const lines of this.lines.values()) this.paintLines(lines, rect);
+    for (const lines of this.lines.values()) for (const plane of lines.planes.values()) this.#paintPlane(lines, plane, rect);
   }
 
   #paintTint(rect) {
@@ -131,28 +153,44 @@ export class Doc {
     this.tintContext.putImageData(picture, rect.x, rect.y);
   }
 
-  // The edge map to look at: known lines black, completed ones blue, drawn ones red, the hole tinted.
-  paintLines(lines, rect = lines.box) {
-    const { box } = lines, own = clip({ ...rect, x: rect.x - box.x, y: rect.y - box.y }, box.w, box.h);
+  // The edge map's lines to look at, on nothing: known, completed and drawn ones in the colours of a theme, as
+  // large as they are (level 0) or shown 2, 4, ... times smaller, where the strongest line of each block counts.
+  linesAt(lines, level, theme) {
+    const key = `${level} ${theme}`, known = lines.planes.get(key);
+    if (known) return known.canvas;
+    const side = 2 ** level, [canvas, context] = canvasOf(Math.ceil(lines.box.w / side), Math.ceil(lines.box.h / side));
+    const plane = { canvas, context, side, inks: INKS[theme] };
+    lines.planes.set(key, plane);
+    this.#paintPlane(lines, plane, lines.box);
+    return canvas;
+  }
+
+  #paintPlane(lines, { context, side, inks }, rect) {
+    const { box, values } = lines, own = clip({ ...rect, x: rect.x - box.x, y: rect.y - box.y }, box.w, box.h);
     if (!own.w) return;
-    const picture = lines.context.createImageData(own.w, own.h), { data } = picture;
-    for (let y = 0; y < own.h; y++) {
-      for (let x = 0; x < own.w; x++) {
-        const at = (box.y + own.y + y) * this.width + box.x + own.x + x, i = 4 * (y * own.w + x);
-        const isHole = this.mask[at], edit = isHole ? this.edits[at] : KEEP;
-        const share = edit === DRAWN ? 1 : edit === ERASED ? 0 : lines.values[(own.y + y) * box.w + own.x + x] / 255;
-        const ink = edit === DRAWN ? OWN : isHole ? COMPLETED : KNOWN, paper = isHole ? HOLE_PAPER : PAPER;
-        for (let c = 0; c < 3; c++) data[i + c] = paper[c] + (ink[c] - paper[c]) * share;
-        data[i + 3] = 255;
+    const left = Math.floor(own.x / side), top = Math.floor(own.y / side);
+    const w = Math.ceil((own.x + own.w) / side) - left, h = Math.ceil((own.y + own.h) / side) - top;
+    const picture = context.createImageData(w, h), words = new Uint32Array(picture.data.buffer);
+    for (let row = 0; row < h; row++) {
+      for (let column = 0; column < w; column++) {
+        let most = 0, ink = KNOWN;
+        const yEnd = Math.min(box.h, (top + row + 1) * side), xEnd = Math.min(box.w, (left + column + 1) * side);
+        for (let y = (top + row) * side; y < yEnd; y++) {
+          for (let x = (left + column) * side; x < xEnd; x++) {
+            const at = (box.y + y) * this.width + box.x + x, isHole = this.mask[at], edit = isHole ? this.edits[at] : KEEP;
+            const value = edit === DRAWN ? 256 : edit === ERASED ? 0 : values[y * box.w + x];
+            if (value > most) [most, ink] = [value, edit === DRAWN ? OWN : isHole ? COMPLETED : KNOWN];
+          }
+        }
+        const [r, g, b] = inks[ink];
+        words[row * w + column] = (Math.min(most, 255) << 24) | (b << 16) | (g << 8) | r;
       }
     }
-    lines.context.putImageData(picture, own.x, own.y);
+    context.putImageData(picture, left, top);
   }
 
   setLines(key, box, values) {
-    const [canvas, context] = canvasOf(box.w, box.h);
-    const lines = { box, values, canvas, context };
-    this.paintLines(lines);
+    const lines = { box, values, planes: new Map() };
     remember(this.lines, key, lines);
     return lines;
   }

@@ -23,6 +23,26 @@ export async function decodeGray(blob) {
   return values;
 }
 
+// An edge map's lines (255 on 0) where a file is one: of this size, grey, of two values but for their fringe.
+// White on black or black on white. Null for other pictures.
+export async function readLines(blob, width, height) {
+  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+  if (bitmap.width !== width || bitmap.height !== height) return null;
+  const [, context] = canvasOf(width, height, { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  const rgba = context.getImageData(0, 0, width, height).data, values = new Uint8Array(width * height);
+  let between = 0, white = 0;
+  for (let i = 0; i < values.length; i++) {
+    const r = rgba[4 * i], g = rgba[4 * i + 1], b = rgba[4 * i + 2];
+    values[i] = g;
+    if (g > 48 && g < 208) between++;
+    if (g > 127) white++;
+    if (Math.max(r, g, b) - Math.min(r, g, b) > 40) return null;
+  }
+  if (between > 0.1 * values.length) return null;
+  return white > 0.5 * values.length ? values.map((value) => 255 - value) : values;
+}
+
 const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
   for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? 0xedb88320 ^ (byte >>> 1) : byte >>> 1;
   return byte;

@@ -77,6 +77,19 @@ export function polygon(grid, points, value) {
   return clip({ x: left, y: top, w: Math.max(...xs) - left + 1, h: bottom - top + 1 }, grid.width, grid.height);
 }
 
+// The pixels of 1 in `rect` that have a 0 beside them.
+export function rim(data, width, height, rect) {
+  const found = [];
+  for (let y = rect.y; y < rect.y + rect.h; y++) {
+    for (let x = rect.x; x < rect.x + rect.w; x++) {
+      const i = y * width + x;
+      if (!data[i]) continue;
+      if ((x > 0 && !data[i - 1]) || (x + 1 < width && !data[i + 1]) || (y > 0 && !data[i - width]) || (y + 1 < height && !data[i + width])) found.push({ x, y });
+    }
+  }
+  return found;
+}
+
 // The bounds of all pixels that equal `value`.
 export function bounds(data, width, height, value) {
   let left = width, right = -1, top = height, bottom = -1;

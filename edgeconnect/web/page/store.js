@@ -1,6 +1,6 @@
 // The page's state in the browser's own database, so that it survives a reload. Nothing leaves the browser.
 
-const NAME = "edgeconnect", TABLE = "pages", KEY = "last";
+const NAME = "edgeconnect", TABLE = "pages";
 
 function open() {
   return new Promise((resolve, reject) => {
@@ -17,7 +17,7 @@ async function within(mode, use) {
     return await new Promise((resolve, reject) => {
       const transaction = database.transaction(TABLE, mode);
       const request = use(transaction.objectStore(TABLE));
-      transaction.oncomplete = () => resolve(request.result);
+      transaction.oncomplete = () => resolve(request?.result);
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
     });
   } finally {
@@ -25,6 +25,6 @@ async function within(mode, use) {
   }
 }
 
-export const save = (state) => within("readwrite", (table) => table.put(state, KEY));
-export const load = () => within("readonly", (table) => table.get(KEY));
-export const forget = () => within("readwrite", (table) => table.delete(KEY));
+// Several values under their keys, all or none.
+export const save = (values) => within("readwrite", (table) => { for (const [key, value] of Object.entries(values)) table.put(value, key); });
+export const load = (key) => within("readonly", (table) => table.get(key));

@@ -1,65 +1,72 @@
-// Panes that show the same part of the picture, and fingers, mice and keys on them.
+// The canvas that shows a part of the picture, and fingers, mice and the wheel on it.
 
 const MOST_SCALE = 40;
 
 export class View {
-  // `paint(context, pane, scale)` draws in image coordinates; `hand` gets down/move/up/cancel in them.
-  constructor(canvases, paint, hand) {
-    this.canvases = canvases;
-    this.paint = paint;
-    this.hand = hand;
+  // `paint(context, scale)` draws in image coordinates; `hand` gets down/move/up/cancel in them;
+  // `onDraw()` is called after each drawing, `onSize(factor)` asks for another brush size.
+  constructor(canvas, paint, hand, { onDraw, onSize }) {
+    Object.assign(this, { canvas, paint, hand, onDraw, onSize });
     this.size = { width: 1, height: 1 };
+    this.margin = 0.94; // of the canvas that the whole photo takes
     this.scale = 1;
     this.x = this.y = 0;
-    this.fitted = true;
+    this.fitted = []; // how the picture was fitted last; null once it is moved
     this.pointers = new Map();
     this.cursor = null; // image coordinates of a hovering pointer or the keyboard's pen
-    this.panning = false; // space or the hand tool
-    for (const canvas of canvases) this.#listen(canvas);
-    const observer = new ResizeObserver(() => (this.fitted ? this.fit() : this.draw()));
-    canvases.forEach((canvas) => observer.observe(canvas));
+    this.panning = false; // the space bar is held
+    this.panned = false; // since it is
+    this.#listen(canvas);
+    new ResizeObserver(() => (this.fitted ? this.fit(...this.fitted) : this.draw())).observe(canvas);
   }
 
   draw() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
-      for (const canvas of this.canvases) this.#drawPane(canvas);
+      this.#drawNow();
+      this.onDraw();
     });
   }
 
-  fit(rect = { x: 0, y: 0, w: this.size.width, h: this.size.height }, margin = 0.96) {
-    const pane = this.#pane();
-    this.scale = Math.min(MOST_SCALE, margin * Math.min(pane.clientWidth / rect.w, pane.clientHeight / rect.h));
-    this.x = pane.clientWidth / 2 - this.scale * (rect.x + rect.w / 2);
-    this.y = pane.clientHeight / 2 - this.scale * (rect.y + rect.h / 2);
-    this.fitted = rect.w === this.size.width;
+  // Show all of the picture, or of a part of it.
+  fit(part, margin = this.margin) {
+    const rect = part ?? { x: 0, y: 0, w: this.size.width, h: this.size.height };
+    const { clientWidth, clientHeight } = this.canvas;
+    this.scale = Math.min(MOST_SCALE, margin * Math.min(clientWidth / rect.w, clientHeight / rect.h));
+    this.x = clientWidth / 2 - this.scale * (rect.x + rect.w / 2);
+    this.y = clientHeight / 2 - this.scale * (rect.y + rect.h / 2);
+    this.fitted = [part, margin];
     this.draw();
   }
 
   zoom(factor, at) {
-    const pane = this.#pane(), px = at?.x ?? pane.clientWidth / 2, py = at?.y ?? pane.clientHeight / 2;
-    const least = 0.5 * Math.min(pane.clientWidth / this.size.width, pane.clientHeight / this.size.height, 2);
+    const { clientWidth, clientHeight } = this.canvas, px = at?.x ?? clientWidth / 2, py = at?.y ?? clientHeight / 2;
+    const least = 0.5 * Math.min(clientWidth / this.size.width, clientHeight / this.size.height, 2);
     const scale = Math.min(MOST_SCALE, Math.max(least, this.scale * factor));
     this.x = px - ((px - this.x) * scale) / this.scale;
     this.y = py - ((py - this.y) * scale) / this.scale;
     this.scale = scale;
-    this.fitted = false;
+    this.fitted = null;
     this.draw();
   }
 
   pan(dx, dy) {
     this.x += dx;
     this.y += dy;
-    this.fitted = false;
+    this.fitted = null;
     this.draw();
   }
 
-  #pane() {
-    return this.canvases.find((canvas) => canvas.clientWidth) ?? this.canvases[0];
+  // While the space bar is held, a drag moves the picture.
+  setPanning(panning) {
+    if (panning && !this.panning) this.panned = false;
+    this.panning = panning;
+    document.body.toggleAttribute("data-panning", panning);
   }
 
-  #drawPane(canvas) {
-    const ratio = devicePixelRatio, width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+  #drawNow() {
+    const { canvas } = this, ratio = devicePixelRatio;
+    const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
     if (!width || !height) return;
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d"), scale = this.scale * ratio;
@@ -67,41 +74,50 @@ export class View {
     context.clearRect(0, 0, width, height);
     context.setTransform(scale, 0, 0, scale, this.x * ratio, this.y * ratio);
     context.imageSmoothingEnabled = scale < 2;
-    this.paint(context, canvas, this.scale);
+    this.paint(context, this.scale);
   }
 
   #listen(canvas) {
-    canvas.addEventListener("pointerdown", (event) => this.#down(canvas, event));
-    canvas.addEventListener("pointermove", (event) => this.#move(canvas, event));
+    canvas.addEventListener("pointerdown", (event) => this.#down(event));
+    canvas.addEventListener("pointermove", (event) => this.#move(event));
     canvas.addEventListener("pointerup", (event) => this.#up(event, "up"));
     canvas.addEventListener("pointercancel", (event) => this.#up(event, "cancel"));
     canvas.addEventListener("pointerleave", () => { this.cursor = null; this.draw(); });
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const lines = event.deltaMode === 1 ? 16 : 1;
-      this.zoom(Math.exp(-event.deltaY * lines * 0.002), { x: event.offsetX, y: event.offsetY });
-    }, { passive: false });
+    canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  }
+
+  // A wheel zooms, with Alt it sets the brush; two fingers on a trackpad move, and pinched (which comes as
+  // a wheel with Ctrl) zoom.
+  #wheel(event) {
+    event.preventDefault();
+    const unit = event.deltaMode === 1 ? 16 : 1, dx = event.deltaX * unit, dy = event.deltaY * unit;
+    if (event.altKey) this.onSize(Math.exp(-(dy || dx) * 0.002));
+    else if (event.ctrlKey) this.zoom(Math.exp(-dy * 0.01), { x: event.offsetX, y: event.offsetY });
+    else if (isWheel(event)) this.zoom(Math.exp(-dy * 0.002), { x: event.offsetX, y: event.offsetY });
+    else this.pan(-dx, -dy);
   }
 
   at(x, y) {
     return { x: Math.floor((x - this.x) / this.scale), y: Math.floor((y - this.y) / this.scale) };
   }
 
-  #down(canvas, event) {
+  #down(event) {
     if (event.button === 2) return;
     event.preventDefault();
-    canvas.focus({ preventScroll: true, focusVisible: false });
-    canvas.setPointerCapture(event.pointerId);
+    this.canvas.focus({ preventScroll: true, focusVisible: false });
+    this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, { x: event.offsetX, y: event.offsetY });
+    if (this.panning) this.panned = true;
     if (this.pointers.size === 2 && this.drawing) {
       this.drawing = false;
       this.hand.cancel();
     } else if (this.pointers.size === 1 && event.button === 0 && !this.panning) {
-      this.drawing = this.hand.down(this.at(event.offsetX, event.offsetY), canvas);
+      this.drawing = this.hand.down(this.at(event.offsetX, event.offsetY), event.altKey);
     }
   }
 
-  #move(canvas, event) {
+  #move(event) {
     const last = this.pointers.get(event.pointerId);
     this.cursor = event.pointerType === "touch" ? null : this.at(event.offsetX, event.offsetY);
     if (last && this.drawing) {
@@ -130,4 +146,9 @@ export class View {
     }
     this.draw();
   }
+}
+
+// Mice turn in steps, straight down; trackpads glide. Browsers do not say which it is.
+function isWheel({ deltaMode, deltaX, deltaY, wheelDeltaY }) {
+  return deltaMode === 1 || (deltaX === 0 && Math.abs(deltaY) >= 40 && (wheelDeltaY ?? 120) % 120 === 0);
 }
