@@ -98,8 +98,8 @@ def _patch_share(hole: Mask, filled: NDArray[np.float32]) -> NDArray[np.float32]
     inner = (slice(border, -border),) * 2
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[inner]
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WIDE_PX + 1,) * 2)
-    wide = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc).astype(np.float32)
-    wide = cv2.GaussianBlur(wide, (0, 0), 2)[inner]
+    wide = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc), np.float32)
+    wide = np.asarray(cv2.GaussianBlur(wide, (0, 0), 2)[inner], np.float32)
     share = np.minimum(depth / (THIN_RAMP_PX + (RAMP_PX - THIN_RAMP_PX) * wide), 1)
     box = np.ones((FLAT_PX, FLAT_PX), np.uint8)
     spread = (cv2.dilate(filled, box) - cv2.erode(filled, box)).max(2)
