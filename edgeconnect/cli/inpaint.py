@@ -21,6 +21,7 @@ from edgeconnect.cli.options import (
     telling,
 )
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,8 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inpainter",
         default="edgeconnect",
         metavar="NAME",
-        help="another one than the networks: telea, ns, biharmonic, patches, lama:FILE, module:callable ...; "
-        "the last two are programs: take them from sources you trust "
+        help=f"another one than the three steps: {', '.join(names())} (some with :VALUE, as lama:FILE) or "
+        "module:callable; a LaMa file and a module are programs: take them from sources you trust "
         "[%(default)s]",
     )
     results = add_output_options(parser)
