@@ -10,6 +10,7 @@ import numpy as np
 from skimage import data
 
 from edgeconnect.cli.options import add_model_options, load_model
+from edgeconnect.edges.maps import draw_edges
 from edgeconnect.io import encoders, images
 from edgeconnect.io.atomic import real_path
 from edgeconnect.io.images import resize
@@ -19,14 +20,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
     from edgeconnect.types import Mask, Rgb
 
-
 SIDE_PX = 256
-_BLUE = np.array([0, 50, 255], np.uint8)
 
 
 def samples() -> Iterator[tuple[str, Rgb, Mask]]:
@@ -60,14 +57,6 @@ def picture(model: EdgeConnect) -> Rgb:
         holed = np.where(mask[..., None], np.uint8(255), photo)
         rows.append(np.hstack([holed, draw_edges(edges, mask), soft, result, photo]))
     return np.vstack(rows)
-
-
-def draw_edges(edges: NDArray[np.float32], mask: Mask) -> Rgb:
-    """Edges (H,W) in [0,1] on white: known ones black, those in the hole blue, the hole lightly tinted."""
-    ink = np.where(mask[..., None], _BLUE, np.uint8(0))
-    paper = np.where(mask[..., None], np.array([232, 240, 255], np.uint8), np.uint8(255))
-    strength = edges[..., None]
-    return np.asarray(np.rint(paper * (1 - strength) + ink * strength), np.uint8)
 
 
 def _square(photo: Rgb) -> Rgb:

@@ -1,4 +1,4 @@
-"""Edge maps as files: those that people edit in a paint program, and another photo's lines."""
+"""Edge maps as files that people edit, another photo's lines, and a map as a picture."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgeconnect.types import Mask, Rgb
+
+COMPLETED, PAPER = np.array([0, 50, 255], np.uint8), np.array([232, 240, 255], np.uint8)
 Polarity = Literal["guess", "white", "black"]
 
 NOISE = 0.12
@@ -104,3 +107,11 @@ def write_edges(path: Path, edges: NDArray[np.float32]) -> list[str]:
     """An edge map (H,W) in [0,1] as 8-bit grey, white lines on black; the suffix chooses the format."""
     gray = np.repeat(np.rint(edges * 255).astype(np.uint8)[..., None], 3, axis=2)
     return [f"{path}: {note}" for note in images.write_photo(path, gray, images.Photo(gray, is_gray=True))]
+
+
+def draw_edges(edges: NDArray[np.float32], mask: Mask) -> Rgb:
+    """Edges (H,W) in [0,1] on white: known ones black, those in the hole blue, the hole lightly tinted."""
+    ink = np.where(mask[..., None], COMPLETED, np.uint8(0))
+    paper = np.where(mask[..., None], PAPER, np.uint8(255))
+    strength = edges[..., None]
+    return np.asarray(np.rint(paper * (1 - strength) + ink * strength), np.uint8)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from edgeconnect.composite import composite
+from edgeconnect.edges.maps import draw_edges
 from edgeconnect.metrics import pixel
 from edgeconnect.training.batch import Batch
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from edgeconnect.training.stages import Prediction
-
-_BLUE = (0.0, 0.2, 1.0)
 
 
 def validate(
@@ -48,17 +47,11 @@ def sample_row(batch: Batch, prediction: Prediction, i: int) -> NDArray[np.uint8
     photo, mask = batch.photo[i], batch.mask[i]
     cells = [photo, composite(photo, torch.ones_like(photo), mask)]
     if prediction.C_comp is not None:
-        cells.append(draw_edges(prediction.C_comp[i].float().cpu(), mask))
+        drawn = draw_edges(prediction.C_comp[i, 0].float().cpu().numpy(), mask[0].numpy() > 0.5)
+        cells.append(torch.from_numpy(drawn).permute(2, 0, 1) / 255)
     if prediction.I_pred is not None:
         cells.append(composite(photo, prediction.I_pred[i].float().cpu(), mask))
     return (torch.cat(cells, dim=2).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-
-
-def draw_edges(edge: Tensor, mask: Tensor) -> Tensor:
-    """Edges on white, known ones black and those in the hole blue: (1,H,W) in [0,1] twice -> (3,H,W)."""
-    colour = torch.zeros(3, 1, 1).expand(3, *edge.shape[1:])
-    blue = torch.tensor(_BLUE)[:, None, None].expand_as(colour)
-    return composite(torch.ones_like(colour), composite(colour, blue, mask), edge)
 
 
 def _means(scores: Sequence[dict[str, float]]) -> dict[str, float]:

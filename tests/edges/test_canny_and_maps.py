@@ -13,7 +13,7 @@ from skimage.color import rgb2gray
 
 from edgeconnect.edges import canny as canny_module
 from edgeconnect.edges.canny import canny, to_full_gray, to_gray
-from edgeconnect.edges.maps import borrow_edges, repair_edges
+from edgeconnect.edges.maps import borrow_edges, draw_edges, repair_edges
 from edgeconnect.errors import InputError
 
 SIGMAS = (0, 0.4, 1, 1.5, 2, 2.5, 3, 5)
@@ -238,3 +238,9 @@ def test_a_photo_of_a_narrow_range_has_the_lines_of_the_full_range() -> None:
     lines, _ = borrow_edges(narrow, photo.shape[:2], canny)
     assert (lines.astype(bool) != canny(rgb2gray(full))).mean() < 1e-3
     assert not to_full_gray(np.full((9, 9, 3), 7, np.uint8)).std() > 1e-9
+
+
+def test_known_edges_are_drawn_black_and_completed_ones_blue() -> None:
+    edge, mask = np.float32([[0, 1, 1, 0]]), np.array([[False, False, True, True]])
+    white, black, blue, tinted = [255] * 3, [0] * 3, [0, 50, 255], [232, 240, 255]
+    np.testing.assert_array_equal(draw_edges(edge, mask), [[white, black, blue, tinted]])

@@ -9,7 +9,7 @@ from edgeconnect.composite import composite
 from edgeconnect.metrics import pixel
 from edgeconnect.training.batch import Batch
 from edgeconnect.training.stages import Prediction
-from edgeconnect.training.validation import draw_edges, sample_row, validate
+from edgeconnect.training.validation import sample_row, validate
 
 
 def items(count: int) -> list[Batch]:
@@ -79,10 +79,3 @@ def test_a_row_shows_photo_hole_edges_and_composite() -> None:
     assert (hole[mask] == 255).all() and (result[mask] == 0).all()
     np.testing.assert_array_equal(hole[~mask], expected[~mask])
     np.testing.assert_array_equal(result[~mask], expected[~mask])
-
-
-def test_known_edges_are_drawn_black_and_completed_ones_blue_on_white() -> None:
-    edge, mask = torch.tensor([[[0.0, 1.0, 1.0, 0.0]]]), torch.tensor([[[0.0, 0.0, 1.0, 1.0]]])
-    white, black, blue = [1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.2, 1.0]
-    expected = torch.tensor([white, black, blue, white]).T[:, None]
-    torch.testing.assert_close(draw_edges(edge, mask), expected)
