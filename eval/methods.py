@@ -166,19 +166,21 @@ def inference(kind: str, size: int, width: int) -> Work:
 
 
 def filling_all(source: str | None, precision: str, photos: list[np.ndarray]) -> Work:
-    """Photos (H,W,3) uint8, a tenth of each a square hole; the work returns what filled them, in [0,1]."""
+    """Photos (H,W,3) uint8, a tenth of each a square hole; the work returns the networks' fills, in [0,1]."""
     model = EdgeConnect(weights.load(source), "cpu", precision)
     rng = np.random.default_rng(0)
     holes = [shapes.square(rng, *photo.shape[:2], area=0.1) for photo in photos]
 
     def work() -> np.ndarray:
-        filled = [model.inpaint(photo, hole)[hole] for photo, hole in zip(photos, holes, strict=True)]
+        filled = [
+            model.inpaint(photo, hole, texture=0.0)[hole] for photo, hole in zip(photos, holes, strict=True)
+        ]
         return np.concatenate(filled) / 255
 
     return work
 
 
-def filling(source: str | None, height: int, width: int, hole_px: int) -> Work:
+def filling(source: str | None, height: int, width: int, hole_px: int, texture: float = 1.0) -> Work:
     """A made-up photo of that size with one square hole in its middle, filled as shipped."""
     model = EdgeConnect.load(source, device="cpu")
     rng = np.random.default_rng(0)
@@ -187,7 +189,7 @@ def filling(source: str | None, height: int, width: int, hole_px: int) -> Work:
     hole = shapes.boxes(height, width, [((width - hole_px) // 2, (height - hole_px) // 2, hole_px, hole_px)])
 
     def work() -> None:
-        model.inpaint(photo, hole)
+        model.inpaint(photo, hole, texture=texture)
 
     return work
 

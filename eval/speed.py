@@ -38,7 +38,7 @@ from eval.methods import PAPER_WIDTH, Method, Turn, filling, filling_all, infere
 SIDE_PX, BATCH = 256, 4
 INFERENCE_PX = (256, 512, 1024)
 PAIRS, FID_PAIRS = 500, 32  # of pictures to score; of pictures for FID's features
-LARGE, SMALL, HOLE_PX = (4000, 6000), (1000, 1000), 200
+LARGE, MEDIUM, SMALL, HOLE_PX = (4000, 6000), (3000, 4000), (1000, 1000), 200
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,19 @@ def infer_rows(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def large_rows(options: argparse.Namespace) -> Iterator[Row]:
-    """A 24-megapixel photo against one of 1 megapixel, each with one hole of 200x200."""
+    """A 24-megapixel photo against one of 1 megapixel, each with one hole of 200x200; in 12, all three steps
+    against the networks alone.
+    """
     works = [(filling, options.weights, *size, HOLE_PX) for size in (LARGE, SMALL)]
     with _processes(options, *works) as methods:
         large, small = _take_turns(methods, options.runs)
     note = f"{_gigabytes(large)} GB; 1 megapixel {_gigabytes(small)} GB"
     yield Row.of("hole in 24 MP against 1 MP", _seconds(large), _seconds(small), note)
+    works = [(filling, options.weights, *MEDIUM, HOLE_PX, texture) for texture in (1.0, 0.0)]
+    with _processes(options, *works) as methods:
+        whole, networks = _take_turns(methods, options.runs)
+    note = f"{_gigabytes(whole)} GB; networks {_gigabytes(networks)} GB"
+    yield Row.of("three steps against two", _seconds(whole), _seconds(networks), note)
 
 
 def rounding_rows(options: argparse.Namespace) -> Iterator[Row]:
