@@ -69,7 +69,10 @@ class ResizeConv(ReflectConv):
 
 
 def resize_kernel(transposed: Tensor) -> Tensor:
-    """The ResizeConv kernel nearest to a transposed one of stride 2, in least squares: IO44 -> OI33."""
+    """The ResizeConv kernel nearest to a transposed convolution's: (I,O,4,4), stride 2 -> (O,I,3,3).
+
+    By least squares; exact where the transposed kernel treats all pixels alike.
+    """
     phases = transposed.new_tensor(
         [[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]]
     )  # tap of 4 = sum of taps of 3

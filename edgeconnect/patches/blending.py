@@ -51,7 +51,7 @@ def _planes(picture: Tensor) -> Tensor:
 
 
 def _seam(difference: Tensor) -> Tensor:
-    """What of a difference (1,C,H,W) is a seam."""
+    """The part of a difference (1,C,H,W) that is taken for a seam, the rest being an edge."""
     size = difference.abs().amax(1, keepdim=True) / EDGE
     return difference * (2 - 2 * size).clamp(0, 1)
 

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# The numbers without a source were chosen on 40 training photos with boxes of 70 px, by eye. By the distance
-# of `eval.benchmark --features` more iterations, weaker votes and a heavier guide are better; they are hazy.
+# The numbers without a source were chosen on 40 training photos with boxes of 70 px, by eye; the guide's
+# weight on 60 others by the distance of `eval.benchmark --features`, since 0.3 to 2 look alike. By that
+# distance more iterations and weaker votes are better, too; they are hazy.
 MIN_SIDE_PX = 24  # of the coarsest scale
 MIN_PATCHES = 64  # usable at the coarsest scale
 SHALLOW_PX = 4  # a hole this deep can start from the continuation of its rim

@@ -114,7 +114,8 @@ class InpaintStage:
     """Stage 2: G2 completes the colours against D2 (section 3.2, equations 5-7).
 
     On true edges; with G1 given, on its completed edges, G1 frozen; `mixed`, on true ones in every other
-    photo of a batch, so that G2 learns both to draw along given lines and to bear G1's faults.
+    photo of a batch, so that G2 learns both to draw along given lines and to bear G1's faults. Where a batch
+    has continued lines, the sure ones stand beside G1's.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class InpaintStage:
         with torch.no_grad():
             C_pred = self.G1(I_gray, C_gt, M, batch.start)
             if batch.start is not None:
-                C_pred = torch.maximum(C_pred, (batch.start >= SURE).to(C_pred))  # both kinds, as in use
+                C_pred = torch.maximum(C_pred, (batch.start >= SURE).to(C_pred))  # as `inpaint` joins both
         C_comp = composite(C_gt, C_pred, M)
         if self.mixed:
             C_comp[::2] = C_gt[::2]

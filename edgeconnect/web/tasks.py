@@ -74,14 +74,8 @@ def surroundings(mask: Mask) -> Box:
 def check_size(mask: Mask, max_pixels: int) -> None:
     """Raise InputError for a hole that would take too much memory: that follows the window of its patches."""
     for group in hole_groups(mask, texture.CONTEXT_PX):
-        height, width = group.bottom - group.top, group.right - group.left
         window = texture.window_of(group, mask.shape)
-        pixels = (window.bottom - window.top) * (window.right - window.left)
-        if pixels > max_pixels:
-            raise InputError(
-                f"a hole of {width}x{height} px and what fills it are {pixels / 1e6:.1f} megapixels: "
-                f"expected at most {max_pixels / 1e6:g} for the photo's own texture; paint a smaller hole"
-            )
+        _check_window(group, window, "what fills it", max_pixels, " for the photo's own texture")
 
 
 def check_hole(mask: Mask, max_pixels: int) -> None:
@@ -89,13 +83,18 @@ def check_hole(mask: Mask, max_pixels: int) -> None:
     for group in hole_groups(mask, CONTEXT_PX):
         height, width = group.bottom - group.top, group.right - group.left
         margin = max(CONTEXT_PX, round(CONTEXT_PER_DEPTH * min(height, width) / 2))
-        window = group.grown(margin, mask.shape)
-        pixels = (window.bottom - window.top) * (window.right - window.left)
-        if pixels > max_pixels:
-            raise InputError(
-                f"a hole of {width}x{height} px and its surroundings are {pixels / 1e6:.1f} megapixels: "
-                f"expected at most {max_pixels / 1e6:g}; paint a smaller hole"
-            )
+        _check_window(group, group.grown(margin, mask.shape), "its surroundings", max_pixels)
+
+
+def _check_window(hole: Box, window: Box, what: str, max_pixels: int, purpose: str = "") -> None:
+    """Raise InputError where the window of a hole, which holds also `what`, has too many pixels."""
+    pixels = (window.bottom - window.top) * (window.right - window.left)
+    if pixels > max_pixels:
+        raise InputError(
+            f"a hole of {hole.right - hole.left}x{hole.bottom - hole.top} px and {what} are "
+            f"{pixels / 1e6:.1f} megapixels: expected at most {max_pixels / 1e6:g}{purpose}; "
+            "paint a smaller hole"
+        )
 
 
 def needs_hole(fields: Fields) -> None:
