@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +15,6 @@ from edgeconnect.errors import InputError
 from edgeconnect.inpainters.texture import fill_holes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edgeconnect.types import Image, Mask
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -22,10 +22,15 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a fill stands: `picture` is the whole photo as it would be returned now."""
+    """Where a fill stands: `picture` is the whole photo as it would be returned now, made when asked for."""
 
     seconds: float
-    picture: Image
+    make: Callable[[], Image]
+
+    @cached_property
+    def picture(self) -> Image:
+        """Like photo."""
+        return self.make()
 
 
 class SingleImage:

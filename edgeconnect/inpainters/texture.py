@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from edgeconnect.masks.regions import Box, hole_groups
-from edgeconnect.patches.fill import NoPatchesError, patch_fill
+from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, patch_fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,15 +33,17 @@ def fill_holes(
     *,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    progress: Callable[[Image], None] = lambda picture: None,
+    progress: Callable[[Callable[[], Image]], None] = lambda picture: None,
     is_over: Callable[[], bool] = lambda: False,
+    effort: Effort = FULL,
 ) -> Image:
     """The photo with its holes filled from its own patches; every known pixel is identical.
 
     photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole. guide: like photo, with its holes filled
     softly: what the result should resemble where it is blurred. seed: another one gives another fill.
-    progress: called with the photo as filled so far, at each scale; may raise to stop.
+    progress: called at each scale with a function that makes the photo as filled so far; may raise to stop.
     is_over: asked before each iteration; once true, the fill is finished from what it has.
+    effort: how much is done for each hole at most.
     Where nothing is known that could be copied, the guide stays; without one NoPatchesError is raised.
     """
     result = photo.copy()
@@ -54,9 +57,12 @@ def fill_holes(
         hole[inner] = missing[group.slices]
         forbidden = mask[window.slices] & ~hole
 
-        def show(picture: torch.Tensor, window: Box = window, hole: Mask = hole) -> None:
-            result[window.slices][hole] = _pixels(picture, photo.dtype)[hole]
-            progress(result)
+        def shown(picture: Callable[[], torch.Tensor], window: Box = window, hole: Mask = hole) -> Image:
+            result[window.slices][hole] = _pixels(picture().cpu().numpy()[hole], photo.dtype)
+            return result
+
+        def show(picture: Callable[[], torch.Tensor], shown: Callable[..., Image] = shown) -> None:
+            progress(partial(shown, picture))
 
         parts = [_unit(array[window.slices]).to(device) for array in (photo, guide) if array is not None]
         try:
@@ -68,6 +74,7 @@ def fill_holes(
                 seed=seed,
                 progress=show,
                 is_over=is_over,
+                effort=effort,
             )
         except NoPatchesError:
             if guide is None:
@@ -76,7 +83,8 @@ def fill_holes(
         if guide is not None:
             share = torch.from_numpy(_patch_share(hole, filled.cpu().numpy()))[..., None].to(device)
             filled = torch.where(share < 1, torch.lerp(parts[1], filled, share), filled)
-        show(filled)
+        shown(partial(torch.as_tensor, filled))
+        progress(lambda: result)
         missing[group.slices] = False
     return result
 
@@ -111,7 +119,7 @@ def _unit(pixels: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(np.asarray(pixels / np.float32(np.iinfo(pixels.dtype).max), np.float32))
 
 
-def _pixels(picture: torch.Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _pixels(picture: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
     top = np.iinfo(dtype).max
-    pixels: NDArray[Any] = np.clip(np.rint(picture.cpu().numpy() * top), 0, top).astype(dtype)
+    pixels: NDArray[Any] = np.clip(np.rint(picture * top), 0, top).astype(dtype)
     return pixels
