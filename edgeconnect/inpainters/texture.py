@@ -35,7 +35,7 @@ def fill_holes(
     device: torch.device | str = "cpu",
     progress: Callable[[Callable[[], Image]], None] = lambda picture: None,
     is_over: Callable[[], bool] = lambda: False,
-    effort: Effort = FULL,
+    effort: Callable[[], Effort] = lambda: FULL,
 ) -> Image:
     """The photo with its holes filled from its own patches; every known pixel is identical.
 
@@ -43,15 +43,15 @@ def fill_holes(
     softly: what the result should resemble where it is blurred. seed: another one gives another fill.
     progress: called at each scale with a function that makes the photo as filled so far; may raise to stop.
     is_over: asked before each iteration; once true, the fill is finished from what it has.
-    effort: how much is done for each hole at most.
+    effort: asked before each of `windows_of(mask)` how much is done for it at most.
     Where nothing is known that could be copied, the guide stays; without one NoPatchesError is raised.
     """
     result = photo.copy()
     missing = mask.copy()
-    for group in hole_groups(mask, CONTEXT_PX):
+    for window, group in windows_of(mask):
+        allowed = effort()
         if not missing[group.slices].any():
             continue
-        window = window_of(group, mask.shape)
         hole = np.zeros_like(mask[window.slices])
         inner = group.inside(window).slices
         hole[inner] = missing[group.slices]
@@ -74,7 +74,7 @@ def fill_holes(
                 seed=seed,
                 progress=show,
                 is_over=is_over,
-                effort=effort,
+                effort=allowed,
             )
         except NoPatchesError:
             if guide is None:
@@ -87,6 +87,11 @@ def fill_holes(
         progress(lambda: result)
         missing[group.slices] = False
     return result
+
+
+def windows_of(mask: Mask) -> list[tuple[Box, Box]]:
+    """The windows in the order in which they are filled, each with the bounds of its group of holes."""
+    return [(window_of(group, mask.shape), group) for group in hole_groups(mask, CONTEXT_PX)]
 
 
 def window_of(group: Box, shape: tuple[int, ...]) -> Box:

@@ -96,7 +96,8 @@ def patch_fill(
     on of noise in the start, which gives other fills.
     progress: called at each scale with a function that makes the photo (H,W,3) as filled so far; may raise to
     stop.
-    is_over: asked before each iteration; once true, the matches so far are carried up and copied from.
+    is_over: asked before each iteration and tile; once true, the matches so far are carried up and copied
+    from, and seams stay.
     effort: how much is done at most.
     Returns (H,W,3). Raises NoPatchesError.
     """
@@ -113,7 +114,7 @@ def patch_fill(
     if level is None:  # pragma: no cover - there is always a scale
         raise ValueError("expected at least one scale")
     if level.scale.factor > 1:
-        return _carried_up(level, photo, hole, closed, effort.blend_steps)
+        return _carried_up(level, photo, hole, closed, effort.blend_steps, is_over)
     blended = level.blended(effort.blend_steps)[: hole.shape[0], : hole.shape[1]]
     return torch.where(hole[..., None], blended, photo)
 
@@ -337,7 +338,9 @@ def _at_full_size(
     return torch.where(hole[..., None], picture[top : top + height, left : left + width], photo)
 
 
-def _carried_up(level: _Level, photo: Tensor, hole: Tensor, closed: Tensor, steps: int) -> Tensor:
+def _carried_up(
+    level: _Level, photo: Tensor, hole: Tensor, closed: Tensor, steps: int, is_over: Callable[[], bool]
+) -> Tensor:
     """The photo with its hole copied at full size along the matches of a coarser scale, seams closed.
 
     Pixels whose source is unknown are enlarged from the coarser scale. A large hole is copied tile by tile.
@@ -346,7 +349,7 @@ def _carried_up(level: _Level, photo: Tensor, hole: Tensor, closed: Tensor, step
     mask = hole.cpu().numpy()
     for tile in cells(mask, TILE_PX):
         window = tile.grown(TILE_MARGIN_PX, mask.shape)
-        filled = _tile(level, photo, hole, closed, window, steps)
+        filled = _tile(level, photo, hole, closed, window, 0 if is_over() else steps)
         result[tile.slices] = filled[tile.inside(window).slices]
     return result
 
