@@ -96,9 +96,9 @@ def test_quiet_says_nothing_and_verbose_says_how_long(
 def test_a_terminal_shows_for_how_long_one_photo_takes(folder: Path) -> None:
     code = (
         "import time; from pathlib import Path\n"
-        "from edgeconnect.cli import filling; from edgeconnect.io.jobs import Job\n"
+        "from edgeconnect.cli import batch; from edgeconnect.io.jobs import Job\n"
         "job = Job(Path('photo.png'), Path('out.png'))\n"
-        "filling.work_through([job], lambda job: time.sleep(2.5) or [], 'out.png')"
+        "batch.work_through([job], lambda: lambda job: time.sleep(2.5) or [], 'out.png')"
     )
     pty = pytest.importorskip("pty", reason="no terminals to pretend here")
     import termios
@@ -118,11 +118,11 @@ def test_what_is_there_already_is_skipped_if_asked(folder: Path, capsys: pytest.
     (folder / "out").mkdir()
     shutil.copy(folder / "photos/b.png", folder / "out/b.png")
     assert run(*arguments) == 0
-    assert "1 of 3 photos have their results already" in capsys.readouterr().err
+    assert "1 of 3 photos had their results already" in capsys.readouterr().err
     assert (folder / "out/b.png").read_bytes() == (folder / "photos/b.png").read_bytes()
     assert (folder / "out/c.png").exists()
     assert run(*arguments) == 0
-    assert "3 of 3 photos have their results already" in capsys.readouterr().err
+    assert "3 of 3 photos had their results already" in capsys.readouterr().err
 
 
 def test_each_kind_of_note_is_printed_once_with_how_many_more(
