@@ -21,12 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch._dynamo
 from safetensors import safe_open
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -38,11 +40,12 @@ from edgeconnect.training.config import make_config, to_yaml
 from edgeconnect.training.run_folder import Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.process import BaseProcess
 
     from numpy.random import Generator
 
-STEPS, SAVE_EVERY = 24, 3
+STEPS, SAVE_EVERY = 16, 2
 WAIT_S = 300
 SAVE_POINTS = ("half written", "not yet synced", "not yet renamed", "just renamed", "without its weights")
 
@@ -72,6 +75,7 @@ class Run:
         file.write_text(to_yaml(config), encoding="utf-8")
         arguments = ["train", "edge", "--config", str(file)]
         arguments += ["--resume"] if self.paths.config.exists() else []
+        self._log.write_bytes(b"")
         context = multiprocessing.get_context("forkserver")
         process = context.Process(target=_train, args=(arguments, self._log, sabotage, number))
         process.start()
@@ -204,14 +208,14 @@ def full_disk(run: Run, rng: Generator, seconds: float) -> None:
 
 
 def limit_files(number: int) -> None:
-    """From save `number` on the system refuses to write more than a thousand bytes into a file."""
+    """From save `number` on no file may grow larger than what the process prints."""
     save_state = loop.save_state
     saves = 0
 
     def save(path: Path, state: dict[str, Any]) -> None:
         nonlocal saves
         if saves == number:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         saves += 1
         save_state(path, state)
 
@@ -340,11 +344,33 @@ def _equal(first: Any, second: Any) -> bool:
     return torch.equal(first, second) if isinstance(first, torch.Tensor) else bool(first == second)
 
 
-def run(folder: Path, times: dict[str, int], seed: int = 0) -> dict[str, list[str]]:
-    """Break runs of each kind some times; of each kind a fault, empty where there is none, a run."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["tools.faults", "faults"])
+@contextmanager
+def _imported_once() -> Iterator[None]:
+    """The process that is started now, and forked for each run, imports this module."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["faults"])
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+
+
+def run(
+    folder: Path,
+    times: dict[str, int],
+    seed: int = 0,
+    show: Callable[[str, list[str]], None] = lambda kind, faults: None,
+) -> dict[str, list[str]]:
+    """Break runs of each kind some times; of each kind a fault, empty where there is none, a run.
+
+    show: gets a kind and its faults when its runs are over.
+    """
     unbroken = Run(folder, "unbroken")
-    unbroken.finish()
+    with _imported_once():
+        unbroken.finish()
     seconds = time.monotonic()
     again = Run(folder, "again")
     again.finish()
@@ -365,6 +391,7 @@ def run(folder: Path, times: dict[str, int], seed: int = 0) -> dict[str, list[st
             except Fault as error:
                 fault = str(error)
             outcomes[kind].append(fault)
+        show(kind, outcomes[kind])
     return outcomes
 
 
@@ -375,14 +402,20 @@ def main() -> int:
     parser.add_argument("--kind", choices=tuple(KINDS), action="append", help="these alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = run(Path(folder), dict.fromkeys(options.kind or KINDS, options.times), options.seed)
-    for kind, faults in outcomes.items():
-        same = sum(not fault for fault in faults)
-        print(f"{kind:22} {same} of {len(faults)} runs reached the unbroken run's weights bit for bit")
-        for number, fault in enumerate(faults):
-            if fault:
-                print(f"  run {number}: {fault}")
+        outcomes = run(
+            Path(folder), dict.fromkeys(options.kind or KINDS, options.times), options.seed, show=show
+        )
     return int(any(map(any, outcomes.values())))
+
+
+def show(kind: str, faults: list[str]) -> None:
+    """Print how the runs of a kind ended."""
+    same = sum(not fault for fault in faults)
+    print(f"{kind:22} {same} of {len(faults)} runs reached the unbroken run's weights bit for bit")
+    for number, fault in enumerate(faults):
+        if fault:
+            print(f"  run {number}: {fault}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
