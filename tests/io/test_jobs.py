@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeconnect.errors import InputError
+from edgeconnect.io.atomic import sweep
 from edgeconnect.io.jobs import Job, plan
 
 
@@ -86,3 +87,13 @@ def test_a_long_list_costs_some_bytes_a_photo(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60 * count + 800_000  # a Job alone has 2,000
+
+
+def test_what_a_dead_process_left_of_a_file_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    left = [".a.12-34.part.png", ".a.5-6.part.png"]
+    kept = [".a.12-34.part.jpg", ".ab.12-34.part.png", "a.png", ".a.part.png", ".a.b-c.part.png"]
+    for name in left + kept:
+        (tmp_path / name).touch()
+    sweep(tmp_path / "a.png")
+    sweep(tmp_path / "none/a.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
