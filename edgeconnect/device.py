@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -12,6 +13,8 @@ import torch
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import nn
 
 Precision = Literal["auto", "float32", "bf16"]
@@ -21,10 +24,10 @@ def choose_device(name: str = "auto") -> torch.device:
     """The device called `name` ("cpu", "cuda", "cuda:1", "mps"); "auto" is the first CUDA GPU, else the CPU.
 
     "cuda" is the own GPU of each process that `torchrun` started. Raises InputError for a device this machine
-    or this build of PyTorch does not have.
+    or this build of PyTorch does not have, and for a card that it has but cannot use.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and "LOCAL_RANK" in os.environ:
         name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
@@ -34,7 +37,7 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"device {name!r}: expected one that PyTorch can use here (auto, cpu, ...): {reason}"
+            f"device {name!r}: expected one that PyTorch can use here (cpu, ...): {reason}"
         ) from None
 
 
@@ -43,6 +46,32 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
     if precision == "auto":
         return torch.bfloat16 if _has_fast_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def describe(device: torch.device, dtype: torch.dtype) -> str:
+    """What computes and how, on which results depend: the device's name, precision, and CUDA's settings."""
+    precision = "bf16" if dtype == torch.bfloat16 else "float32"
+    if device.type != "cuda":
+        return f"{device.type}, {precision}"
+    flags = {
+        "TF32 convolutions": torch.backends.cudnn.allow_tf32,
+        "TF32 products": torch.backends.cuda.matmul.allow_tf32,
+        "cuDNN's benchmark": torch.backends.cudnn.benchmark,
+        "deterministic kernels": torch.are_deterministic_algorithms_enabled(),
+    }
+    settings = ", ".join(f"{name} {'on' if flag else 'off'}" for name, flag in flags.items())
+    return f"{torch.cuda.get_device_name(device)}, {precision}, {settings}"
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Multiply float32 as float32 on every device: in convolutions GPUs would round to TF32's 10 bits."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def compile_network(network: nn.Module, device: torch.device) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,8 +18,42 @@ def test_the_cpu_is_chosen_when_asked_for_and_a_gpu_before_it_when_there_is_one(
     assert device.choose_device("cpu") == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device.choose_device("auto") == torch.device("cpu")
+
+
+def test_a_gpu_that_cannot_be_used_is_named_in_one_sentence(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device.choose_device("auto").type == "cuda"
+    empty = torch.empty
+
+    def without_kernels(*size: int, device: str) -> torch.Tensor:
+        if device == "cuda":
+            raise RuntimeError("CUDA error: no kernel image is available\nCompile with ...")
+        return empty(*size, device=device)
+
+    monkeypatch.setattr(torch, "empty", without_kernels)
+    with pytest.raises(
+        InputError, match=r"device 'cuda': expected one .*: CUDA error: no kernel image is av"
+    ):
+        device.choose_device("auto")
+
+
+def test_what_computes_is_described_with_all_that_results_depend_on(monkeypatch) -> None:
+    assert device.describe(torch.device("cpu"), torch.bfloat16) == "cpu, bf16"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A Card")
+    said = device.describe(torch.device("cuda"), torch.float32)
+    assert said.startswith("A Card, float32, TF32 convolutions on, TF32 products off, cuDNN's benchmark off")
+    with device.exact_float32():
+        assert "TF32 convolutions off" in device.describe(torch.device("cuda"), torch.float32)
+    assert said == device.describe(torch.device("cuda"), torch.float32)
+
+
+def test_tf32_and_cudnn_are_set_in_one_place_alone() -> None:
+    root = Path(device.__file__).parent
+    users = {
+        path.name
+        for path in root.rglob("*.py")
+        if re.search("allow_tf32|backends.cudnn", path.read_text("utf-8"))
+    }
+    assert users == {"device.py"}
 
 
 @pytest.mark.parametrize("name", ["toaster", "cuda:99", ""])

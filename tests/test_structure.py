@@ -13,8 +13,8 @@ from edgeconnect.cli import VERBS
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    "errors", "types", "memory", "composite", "device", "provenance", "io", "masks", "edges", "models",
-    "metrics", "training", "patches", "ingan", "inpainters", "evaluation", "web", "cli", "__main__",
+    "errors", "types", "memory", "composite", "device", "provenance", "io", "engines", "masks", "edges",
+    "models", "metrics", "training", "patches", "ingan", "inpainters", "evaluation", "web", "cli", "__main__",
 )  # fmt: skip
 """Each imports from itself and from those before it: there is no circle of rooms, and nobody imports the last
 ones."""

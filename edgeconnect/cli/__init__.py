@@ -52,16 +52,21 @@ _NAME_SHOWN = 200  # characters of a name that is too long
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `edgeconnect ...` and exit with `run`'s code."""
+    prepare_process()
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def prepare_process() -> None:
+    """Settings of a whole process that works for the command line."""
     if not sys.warnoptions:  # libraries' warnings are for developers, who ask for them with -W
         warnings.simplefilter("ignore")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+    keep_memory()
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a verb: 0 done, 1 unusable input, 2 wrong arguments, 128 + n by signal n."""
     options = build_parser(arguments[0] if arguments else "").parse_args([_shielded(a) for a in arguments])
-    keep_memory()
     try:
         code: int = options.run_command(options)
     except (InputError, NonFiniteLossError) as error:

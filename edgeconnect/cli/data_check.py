@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -48,6 +49,8 @@ def run(options: argparse.Namespace) -> int:
     from edgeconnect.io.paths import photo_paths
 
     paths = photo_paths(options.photos)
+    if options.good and not paths.are_files:
+        raise InputError(f"--good: expected photos that are files of their own, got tars: {options.photos}")
     facts = _examine_all(paths, options.workers)
     problems = find_problems(paths, facts, options.min_side)
     for title, found in problems.items():
@@ -91,15 +94,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _examine_all(paths: PathList, workers: int) -> list[Facts]:
     with ThreadPool(workers) as pool:
-        return list(tqdm(pool.imap(_examine, paths), total=len(paths), unit="photo"))
+        found = pool.imap(partial(_examine, paths), range(len(paths)))
+        return list(tqdm(found, total=len(paths), unit="photo"))
 
 
-def _examine(path: Path) -> Facts:
+def _examine(paths: PathList, index: int) -> Facts:
     try:
-        photo = read_photo(path)
+        with paths.file(index) as path:
+            photo = read_photo(path)
+            file_hash = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
     except InputError as error:
         return Facts(broken=str(error))
-    file_hash = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
     return Facts(None, min(photo.rgb.shape[:2]), _kind(photo), file_hash, thumbnail(photo.rgb))
 
 

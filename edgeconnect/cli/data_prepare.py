@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--split", action="append", default=[], metavar="NAME=COUNT", help="a part besides train: val=120")
     add("--seed", type=at_least(0), default=0, help="of the split")
     add("--format", choices=("jpg", "png"), default="jpg", help="of scaled photos: quality 95, or lossless")
+    add("--shards", type=at_least(1), metavar="COUNT", help="write tars of so many photos, not files")
     add("--skip-broken", action="store_true", help="leave broken photos out and list them")
     add("--workers", type=at_least(1), default=2, help="threads")
 
@@ -100,7 +101,8 @@ def _split_sizes(splits: list[str], count: int) -> dict[str, int]:
 def _prepare_all(paths: PathList, targets: list[str], options: argparse.Namespace) -> Iterator[Outcome]:
     def one(index: int) -> Outcome:
         try:
-            return _prepare(paths[index], options.out, targets[index], options.short_side), None
+            with paths.file(index) as photo:
+                return _prepare(photo, options.out, targets[index], options.short_side), None
         except InputError as error:
             return targets[index], str(error)
 
@@ -130,8 +132,26 @@ def _write_lists(names: list[str], sizes: dict[str, int], options: argparse.Name
         raise InputError(f"{options.photos}: {len(order)} photos are left, too few for --split")
     for name, size in sizes.items():
         part, order = order[:size], order[size:]
-        _write_list(options.out / f"{name}.txt", part)
-    _write_list(options.out / "train.txt", order)
+        _write_part(options, name, part)
+    _write_part(options, "train", order)
+
+
+def _write_part(options: argparse.Namespace, part: str, names: list[str]) -> None:
+    """A part's list, or its photos in tars instead of files."""
+    if not options.shards:
+        _write_list(options.out / f"{part}.txt", names)
+        return
+    from edgeconnect.io.shards import write_shard
+
+    names = sorted(names)
+    starts = range(0, len(names), options.shards)
+    for number, start in enumerate(tqdm(starts, unit="tar")):
+        files = [options.out / name for name in names[start : start + options.shards]]
+        contents = ((path.relative_to(options.out).as_posix(), path.read_bytes()) for path in files)
+        write_shard(options.out / part / f"{number:06d}.tar", contents)
+        for path in files:
+            path.unlink()
+    print(printable(f"{options.out / part}: {len(names)} photos in {len(starts)} tars"))
 
 
 def _write_list(path: Path, names: list[str]) -> None:

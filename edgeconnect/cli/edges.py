@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from functools import cache
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from edgeconnect.cli.options import (
     add_lines_option,
@@ -12,9 +13,14 @@ from edgeconnect.cli.options import (
     add_output_options,
     add_photo_argument,
     checked_masking,
+    engine,
     load_model,
     telling,
 )
+
+if TYPE_CHECKING:
+    from edgeconnect.cli.batch import Work
+    from edgeconnect.cli.filling import MaskOptions
 
 EXAMPLES = """examples:
   edgeconnect edges photo.jpg --mask mask.png --out edges.png
@@ -32,19 +38,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan all jobs, complete one edge map after another, the model loaded for the first; the exit code."""
-    from edgeconnect.cli import filling
+    """Plan all jobs, complete their edge maps; the exit code."""
+    from edgeconnect.cli import batch
     from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import plan
 
+    who = engine(options)
     with piped(options):
-        masking = checked_masking(options)
         jobs = plan(options.photo, options.out, mask=options.mask)
-        load = cache(lambda: load_model(options))
-        return filling.work_through(
-            jobs,
-            lambda job: filling.complete(load, job, masking, options.lines),
-            options.out,
-            telling(options),
-            skip_done=options.skip_done,
-        )
+        make = partial(_make, options, checked_masking(options))
+        return batch.work_through(jobs, make, options.out, telling(options), who, skip_done=options.skip_done)
+
+
+def _make(options: argparse.Namespace, masking: MaskOptions, *, at_once: bool = False) -> Work:
+    """What is done with each photo."""
+    from edgeconnect.cli import filling
+
+    load = cache(lambda: load_model(options))
+    if at_once:
+        load()
+    return lambda job: filling.complete(load, job, masking, options.lines)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-import threading
-import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -131,6 +128,10 @@ def complete(
 
 def read(job: Job, options: MaskOptions) -> Task:
     """A job's photo and hole; InputError where nothing of the photo is known."""
+    if not job.mask and not options.boxes and options.extend is None:
+        raise InputError(
+            f"{job.photo}: expected a hole: a mask in its line, or --box X,Y,W,H for all, got none"
+        )
     photo = images.read_photo(job.photo)
     notes = [f"{job.photo}: {note}" for note in photo.notes]
     size = (photo.rgb.shape[0], photo.rgb.shape[1])
@@ -278,110 +279,3 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise error if printable(path) in str(error) else InputError(f"{path}: {error}") from None
-
-
-@dataclass(frozen=True)
-class Telling:
-    """How much is said: nothing but mistakes (quiet), each kind of note once, or everything (verbose)."""
-
-    is_quiet: bool = False
-    is_verbose: bool = False
-
-
-def work_through(
-    jobs: Sequence[Job],
-    work: Callable[[Job], list[str]],
-    out: str | Path,
-    telling: Telling = Telling(),
-    *,
-    skip_done: bool = False,
-) -> int:
-    """Do `work`, which returns notes, for each job; the exit code.
-
-    Several have a progress bar on a terminal, and a photo of them that cannot be used is said and left out:
-    InputError at the end. One photo's InputError goes through. A kind of note is printed once, with how many
-    more there were at the end. skip_done: those whose files are all there, written whole or not at all, are
-    left out.
-    """
-    from tqdm import tqdm
-
-    notes = _Notes(telling)
-    if skip_done:
-        waiting = [job for job in jobs if not job.is_done]
-        if left := len(jobs) - len(waiting):
-            notes.add([f"{left} of {len(jobs)} photos have their results already"])
-        jobs = waiting
-    if len(jobs) == 1:
-        seconds = time.monotonic()
-        with _elapsed(jobs[0].photo.name, telling):
-            said = work(jobs[0])
-        notes.add(said)
-        notes.end()
-        if telling.is_verbose:
-            print(f"{time.monotonic() - seconds:.1f} s", file=sys.stderr)
-        if not telling.is_quiet:
-            print(printable(jobs[0].out))
-        return 0
-    failed = 0
-    for job in tqdm(jobs, unit="photo", dynamic_ncols=True, disable=True if telling.is_quiet else None):
-        try:
-            notes.add(work(job))
-        except InputError as error:
-            failed += 1
-            tqdm.write(printable(f"{error}; left out"), file=sys.stderr)
-    notes.end()
-    if not telling.is_quiet:
-        print(printable(out))
-    if failed:
-        raise InputError(f"{failed} of {len(jobs)} photos were left out, as said above")
-    return 0
-
-
-@contextmanager
-def _elapsed(name: str, telling: Telling) -> Iterator[None]:
-    """Show on a terminal for how long something that cannot say how far it is has been at work."""
-    from tqdm import tqdm
-
-    over = threading.Event()
-    hidden = True if telling.is_quiet else None  # None: where there is no terminal
-    with tqdm(desc=name, bar_format="{desc}: {elapsed}", leave=False, disable=hidden, delay=1) as bar:
-
-        def tick() -> None:
-            while not over.wait(0.5):
-                bar.refresh()
-
-        clock = threading.Thread(target=tick, daemon=True)
-        if not bar.disable:
-            clock.start()
-        try:
-            yield
-        finally:
-            over.set()
-            if not bar.disable:
-                clock.join()
-
-
-class _Notes:
-    """Notes "file: what" on stderr: of each kind the first, and how many more there were."""
-
-    def __init__(self, telling: Telling) -> None:
-        self._telling = telling
-        self._counts: dict[str, int] = {}
-
-    def add(self, notes: Sequence[str]) -> None:
-        """Print those that are new."""
-        from tqdm import tqdm
-
-        for note in notes:
-            kind = re.sub(r"\d+(\.\d+)?", "#", note.partition(": ")[2] or note)
-            self._counts[kind] = self._counts.get(kind, 0) + 1
-            if not self._telling.is_quiet and (self._telling.is_verbose or self._counts[kind] == 1):
-                tqdm.write(printable(note), file=sys.stderr)
-
-    def end(self) -> None:
-        """Print how often the others came."""
-        if self._telling.is_quiet or self._telling.is_verbose:
-            return
-        for kind, count in self._counts.items():
-            if count > 1:
-                print(printable(f"... and {count - 1} more: {kind}"), file=sys.stderr)

@@ -15,6 +15,7 @@ from edgeconnect.cli.options import (
     add_photo_argument,
     at_least,
     checked_masking,
+    engine,
     load_model,
     pixels,
     share,
@@ -24,16 +25,17 @@ from edgeconnect.errors import InputError
 from edgeconnect.inpainters.registry import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from edgeconnect.cli.batch import Work
     from edgeconnect.cli.filling import MaskOptions
-    from edgeconnect.io.jobs import Job
     from edgeconnect.types import Image, Mask
 
 EXAMPLES = """examples:
   edgeconnect inpaint photo.jpg --mask mask.png --out filled.png
   edgeconnect inpaint photo.jpg --box 120,80,64,64 300,40,50,90 --out filled.png
-  edgeconnect inpaint photos/ --mask masks/ --out filled/ --skip-done
+  edgeconnect inpaint photos/ --mask masks/ --out filled/ --skip-done --jobs 4
+  edgeconnect inpaint photos.csv --out filled/ --engine ray
   edgeconnect inpaint photo.jpg --mask mask.png --candidates 3 --out filled.png
   edgeconnect inpaint photo.jpg --extend left=20%,right=20% --out wide.png
   cat photo.jpg | edgeconnect inpaint - --box 120,80,64,64 --out - > filled.png"""
@@ -103,32 +105,32 @@ def _extension(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan all jobs, fill one photo after another, the model loaded for the first; the exit code."""
+    """Plan all jobs, fill the photos; the exit code."""
+    from edgeconnect.cli import batch
     from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import plan
 
+    who = engine(options)
     with piped(options):
         masking = checked_masking(options)
         if str(options.out).endswith("stdout.png") and options.candidates > 1:
             raise InputError("--candidates: expected --out with a name, as there are several results")
         paths = {name: getattr(options, name) for name in ("mask", "edges", "edges_from", "save_edges")}
         jobs = plan(options.photo, options.out, candidates=options.candidates, **paths)
-        return _filled(options, jobs, _work(options, masking))
+        make = partial(_make, options, masking)
+        make()  # tells what the options cannot mean
+        return batch.work_through(jobs, make, options.out, telling(options), who, skip_done=options.skip_done)
 
 
-def _filled(options: argparse.Namespace, jobs: Sequence[Job], work: Callable[[Job], list[str]]) -> int:
-    from edgeconnect.cli import filling
-
-    return filling.work_through(jobs, work, options.out, telling(options), skip_done=options.skip_done)
-
-
-def _work(options: argparse.Namespace, masking: MaskOptions) -> Callable[[Job], list[str]]:
+def _make(options: argparse.Namespace, masking: MaskOptions, *, at_once: bool = False) -> Work:
     """What is done with each photo: by networks, or by an inpainter that takes a photo and a mask."""
     from edgeconnect.cli import filling
 
     if options.inpainter == "edgeconnect":
         load = cache(lambda: load_model(options))
         how = filling.FillOptions(options.lines, options.texture, options.seed)
+        if at_once:
+            load()
         return lambda job: filling.run(load, job, masking, how)
     given = [name for name in ("edges", "edges_from", "save_edges", "weights") if getattr(options, name)]
     given += ["candidates"] if options.candidates > 1 else []
@@ -143,4 +145,6 @@ def _work(options: argparse.Namespace, masking: MaskOptions) -> Callable[[Job], 
 
         return partial(fill, get(options.inpainter, options.device))
 
+    if at_once:
+        load_other()
     return lambda job: filling.fill(load_other, job, masking)

@@ -11,7 +11,8 @@ from edgeconnect.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgeconnect.cli.filling import MaskOptions, Telling
+    from edgeconnect.cli.batch import Engine, Telling
+    from edgeconnect.cli.filling import MaskOptions
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
 _POLARITIES = ("guess", "white", "black", "alpha", "opaque")
@@ -77,9 +78,10 @@ def checked_masking(options: argparse.Namespace) -> MaskOptions:
     Raises InputError where there is neither a mask nor a box nor an extension.
     """
     from edgeconnect.cli.filling import MaskOptions
+    from edgeconnect.io.manifest import is_manifest
 
     extend = getattr(options, "extend", None)
-    if not options.mask and not options.box and extend is None:
+    if not options.mask and not options.box and extend is None and not any(map(is_manifest, options.photo)):
         also = ", or --extend 10% for a larger photo" if hasattr(options, "extend") else ""
         raise InputError(f"expected a hole: give --mask FILE|DIR or --box X,Y,W,H{also}")
     return MaskOptions(
@@ -110,13 +112,14 @@ def add_photo_argument(parser: argparse.ArgumentParser) -> None:
         "photo",
         type=Path,
         nargs="+",
-        metavar="PHOTO|DIR",
-        help="photos, folders, quoted patterns such as 'a*.jpg'; - reads one from standard input",
+        metavar="PHOTO|DIR|LIST",
+        help="photos, folders, quoted patterns such as 'a*.jpg'; - reads one from standard input; a .csv or "
+        ".jsonl lists photos, their masks and results (photo,mask,out), however many",
     )
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> Any:
-    """Add --out, --skip-done, --quiet and --verbose; returns their group."""
+    """Add --out, --skip-done, --quiet, --verbose, --jobs and --engine; returns the group of results."""
     group = parser.add_argument_group("the results")
     group.add_argument(
         "--out",
@@ -132,12 +135,34 @@ def add_output_options(parser: argparse.ArgumentParser) -> Any:
     loudness.add_argument(
         "-v", "--verbose", action="store_true", help="say everything, of every photo, and how long it took"
     )
+    many = parser.add_argument_group("many photos")
+    many.add_argument(
+        "--jobs",
+        type=at_least(1),
+        metavar="N",
+        help="photos at a time, each in a process with a model of its own [1; on Ray as many as have room]",
+    )
+    many.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: on the machines of a Ray cluster, which see the same files (RAY_ADDRESS) [%(default)s]",
+    )
     return group
+
+
+def engine(options: argparse.Namespace) -> Engine:
+    """Who is to work."""
+    from edgeconnect.cli.batch import Engine
+
+    if options.engine == "ray" and (Path("-") in options.photo or str(options.out) == "-"):
+        raise InputError("-: expected files with --engine ray, whose machines do not share pipes")
+    return Engine(options.engine, options.jobs, options.device != "cpu")
 
 
 def telling(options: argparse.Namespace) -> Telling:
     """How much is to be said."""
-    from edgeconnect.cli.filling import Telling
+    from edgeconnect.cli.batch import Telling
 
     return Telling(options.quiet, options.verbose)
 

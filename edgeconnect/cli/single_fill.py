@@ -14,11 +14,14 @@ from edgeconnect.cli.options import (
     add_photo_argument,
     at_least,
     checked_masking,
+    engine,
     telling,
 )
 from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
+    from edgeconnect.cli.batch import Work
+    from edgeconnect.cli.filling import MaskOptions
     from edgeconnect.inpainters.single_image import Progress, SingleImage
     from edgeconnect.io.jobs import Job
 
@@ -62,44 +65,51 @@ def _budget(text: str) -> float:
 
 
 def _fill(options: argparse.Namespace) -> int:
-    from edgeconnect.cli import filling
+    from edgeconnect.cli import batch
     from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import check_free, plan
 
+    who = engine(options)
     with piped(options):
         masking = checked_masking(options)
         jobs = plan(options.photo, options.out, mask=options.mask)
         if options.progress:
+            if not who.is_here:
+                raise InputError("--progress: expected no --jobs or --engine with it: it shows one photo")
             check_free(options.progress, jobs)
+        make = partial(_make, options, masking)
+        return batch.work_through(jobs, make, options.out, telling(options), who, skip_done=options.skip_done)
 
-        @cache
-        def load() -> SingleImage:
-            from edgeconnect.inpainters.edgeconnect import EdgeConnect
-            from edgeconnect.inpainters.single_image import SingleImage
 
-            networks = None
-            if options.start == "edgeconnect":
-                model = EdgeConnect.load(options.weights, device=options.device)
-                networks = partial(model.inpaint, texture=0.0)
-            return SingleImage(
-                networks,
-                budget_seconds=options.budget,
-                seed=options.seed,
-                device=options.device,
-                progress=_Show(options.progress),
-            )
+def _make(options: argparse.Namespace, masking: MaskOptions, *, at_once: bool = False) -> Work:
+    """What is done with each photo."""
+    from edgeconnect.cli import filling
 
-        def fill(job: Job) -> list[str]:
-            notes = filling.fill(load, job, masking)
-            return notes + [f"{job.photo}: {note}" for note in load().notes]
+    @cache
+    def load() -> SingleImage:
+        from edgeconnect.inpainters.edgeconnect import EdgeConnect
+        from edgeconnect.inpainters.single_image import SingleImage
 
-        return filling.work_through(
-            jobs,
-            fill,
-            options.out,
-            telling(options),
-            skip_done=options.skip_done,
+        networks = None
+        if options.start == "edgeconnect":
+            model = EdgeConnect.load(options.weights, device=options.device)
+            networks = partial(model.inpaint, texture=0.0)
+        return SingleImage(
+            networks,
+            budget_seconds=options.budget,
+            seed=options.seed,
+            device=options.device,
+            progress=_Show(options.progress),
         )
+
+    if at_once:
+        load()
+
+    def work(job: Job) -> list[str]:
+        notes = filling.fill(load, job, masking)
+        return notes + [f"{job.photo}: {note}" for note in load().notes]
+
+    return work
 
 
 class _Show:

@@ -70,9 +70,9 @@ def run(options: argparse.Namespace) -> int:
     """Train to the last step, or until stopped; the exit code."""
     from edgeconnect.training import distributed, loop, run_folder
 
-    config = _train_config(options)
+    config, resume = _train_config(options)
     return drive(
-        partial(loop.train, config, resume=options.resume),
+        partial(loop.train, config, resume=resume),
         config,
         partial(_shown_report, config.loss_weights),
         f"weights: {run_folder.Paths(config.run).weights}",
@@ -109,17 +109,22 @@ def drive(
     return 128 + outcome.signal if outcome.signal else 0
 
 
-def _train_config(options: argparse.Namespace) -> TrainConfig:
+def _train_config(options: argparse.Namespace) -> tuple[TrainConfig, bool]:
+    """The config, and whether its run goes on: as asked for, or where `torchrun` may have begun it before."""
     from edgeconnect.io import schema
-    from edgeconnect.training import config, run_folder
+    from edgeconnect.training import config, distributed, run_folder
 
     given = {name: value for name, value in vars(options).items() if name in config.TrainConfig.model_fields}
-    if not options.resume:
+    everything = (schema.read_yaml(options.config) if options.config else {}) | given
+    run = everything.get("run")
+    has_begun = (
+        distributed.may_restart() and run is not None and run_folder.Paths(Path(str(run))).config.exists()
+    )
+    if not options.resume and not has_begun:
         preset = PRESETS[options.preset or "paper"][options.stage]
-        return config.make_config(given, options.config, preset)
-    if options.preset:
+        return config.make_config(given, options.config, preset), False
+    if options.preset and not has_begun:
         raise InputError("--preset: a resumed run keeps its settings; leave it out")
-    given = (schema.read_yaml(options.config) if options.config else {}) | given
-    if "run" not in given:
+    if run is None:
         raise InputError("--resume needs --run, the folder of the run to go on with")
-    return run_folder.resumed_config(Path(given["run"]), given)
+    return run_folder.resumed_config(Path(str(run)), everything), True

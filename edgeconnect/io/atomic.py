@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 from contextlib import suppress
@@ -31,6 +32,15 @@ def check_target(path: Path) -> None:
 def real_path(path: Path) -> Path:
     """The path without links; a circle of links ends somewhere in it."""
     return Path(os.path.realpath(path))
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left half-written of a file; nobody else may be writing it now."""
+    owner = r"\d+-\d+"  # process and thread
+    left = re.compile(re.escape(f".{path.stem}.") + owner + re.escape(f".part{path.suffix}"))
+    for beside in path.parent.iterdir() if path.parent.is_dir() else ():
+        if left.fullmatch(beside.name):
+            beside.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import glob
 import os
+from array import array
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from edgeconnect.errors import InputError
 from edgeconnect.io import encoders, images
 from edgeconnect.io.atomic import check_target, real_path
+from edgeconnect.io.manifest import Manifest, is_manifest
 from edgeconnect.io.pairing import is_mask_name, is_named_after, pair_by_stem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,11 @@ class Job:
     save_edges: Path | None = None
 
     @property
+    def inputs(self) -> list[Path]:
+        """All files that are read."""
+        return [path for path in (self.photo, self.mask, self.edges, self.edges_from) if path]
+
+    @property
     def results(self) -> list[Path]:
         """All files that are written."""
         return [path for path in (self.out, *self.candidates, self.save_edges) if path]
@@ -41,6 +53,80 @@ class Job:
     def is_done(self) -> bool:
         """Whether all of them are there."""
         return all(path.is_file() for path in self.results)
+
+
+class Jobs(Protocol):
+    """Some or millions of them, in their order."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Job]: ...
+
+
+class _Listed:
+    """The jobs that a manifest lists: read once to check them all, then as they are needed.
+
+    Photos and masks are looked for when their turn comes.
+    """
+
+    def __init__(self, manifest: Manifest, candidates: int) -> None:
+        self._manifest, self._candidates = manifest, candidates
+        self._count = self._check()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Job]:
+        for entry in self._manifest:
+            yield Job(candidates=_numbered(entry["out"], self._candidates), **entry)
+
+    def _check(self) -> int:
+        """How many there are; InputError where a result would replace an input or another result.
+
+        Eight bytes of each name are kept, and those that seem to be equal looked at again.
+        """
+        count, results, inputs = 0, array("q"), array("q")
+        for job in self:
+            count += 1
+            encoders.output_format(job.out)
+            results.extend(hash(_by_folder(path)) for path in job.results)
+            inputs.extend(hash(_by_folder(path)) for path in job.inputs)
+        if not count:
+            raise InputError(f"{self._manifest.file}: expected lines that name photos, got none")
+        suspects = _in_both(np.asarray(results), np.asarray(inputs))
+        if suspects:
+            self._compare(suspects)
+        return count
+
+    def _compare(self, suspects: set[int]) -> None:
+        results: set[str] = set()
+        inputs: set[str] = set()
+        for job in self:
+            inputs |= {name for name in map(_by_folder, job.inputs) if hash(name) in suspects}
+            for name in map(_by_folder, job.results):
+                if name in results:
+                    raise InputError(f"{name}: two results would have this name; change one of the lines")
+                results |= {name} if hash(name) in suspects else set()
+        if both := sorted(results & inputs):
+            raise InputError(f"{both[0]}: the result would replace an input; choose another name")
+
+
+def _in_both(results: NDArray[np.int64], inputs: NDArray[np.int64]) -> set[int]:
+    """Numbers that come twice among the results, or among the inputs too; both are sorted in place."""
+    results.sort()
+    inputs.sort()
+    twice = results[1:][results[1:] == results[:-1]]
+    places = np.searchsorted(inputs, results).clip(max=len(inputs) - 1)
+    return {*twice.tolist(), *results[inputs[places] == results].tolist()}
+
+
+def _by_folder(path: Path) -> str:
+    """The path without links in its folder, which millions of photos share."""
+    return f"{_real_folder(path.parent)}/{path.name}"
+
+
+@lru_cache(1024)
+def _real_folder(folder: Path) -> Path:
+    return real_path(folder)
 
 
 # what a job's field is called in a sentence
@@ -56,8 +142,8 @@ def plan(
     edges_from: Path | None = None,
     save_edges: str | Path | None = None,
     candidates: int = 1,
-) -> list[Job]:
-    """The jobs for a photo, a folder of photos, or several of both.
+) -> Jobs:
+    """The jobs for a photo, a folder of photos, several of both, or a manifest (`io.manifest`).
 
     photos: files, folders, and patterns where names that hold *, ? or [ do not exist. Masks, edge maps and
     photos to take edges from are a file, or a folder paired by stem (which may hold others too where no
@@ -69,6 +155,9 @@ def plan(
     photos: those called PHOTO_mask, those below.
     """
     given = _matched([photos] if isinstance(photos, Path) else photos)
+    if any(map(is_manifest, given)):
+        beside = {"mask": mask, "edges": edges, "edges_from": edges_from, "save_edges": save_edges}
+        return _listed(given, out, candidates, [name for name, path in beside.items() if path])
     if len(given) == 1 and not given[0].is_dir():
         photo = given[0]
         jobs = [
@@ -88,6 +177,17 @@ def plan(
         jobs = _with(jobs, field, source, may_hold_others)
     _check(jobs)
     return jobs
+
+
+def _listed(given: Sequence[Path], out: str | Path, candidates: int, beside: Sequence[str]) -> Jobs:
+    """The jobs of a manifest, which is alone and names all there is."""
+    if len(given) > 1:
+        raise InputError(f"{given[1]}: expected a list of photos alone, got more beside it")
+    if beside:
+        flag = f"--{beside[0].replace('_', '-')}"
+        raise InputError(f"{given[0]}: expected no {flag} beside a list, whose lines name theirs")
+    _check_folders(out)
+    return _Listed(Manifest(given[0], Path(out)), candidates)
 
 
 def _matched(photos: Sequence[Path]) -> list[Path]:
@@ -181,7 +281,7 @@ def _given(job: Job, field: str, path: Path) -> Job:
     return replace(job, **changes)
 
 
-def check_free(path: Path, jobs: Sequence[Job]) -> None:
+def check_free(path: Path, jobs: Jobs) -> None:
     """Raises InputError where a PNG at `path` would replace what a job reads or writes."""
     if path.is_dir() or encoders.output_format(path)[0] != "PNG":
         raise InputError(f"{path}: expected the name of a PNG file, got another")
@@ -189,9 +289,8 @@ def check_free(path: Path, jobs: Sequence[Job]) -> None:
         raise InputError(f"{path}: this would replace an input or a result; choose another name")
 
 
-def _inputs(jobs: Sequence[Job]) -> set[Path]:
-    found = [path for job in jobs for path in (job.photo, job.mask, job.edges, job.edges_from) if path]
-    return set(map(real_path, found))
+def _inputs(jobs: Jobs) -> set[Path]:
+    return {real_path(path) for job in jobs for path in job.inputs}
 
 
 def _check(jobs: Sequence[Job]) -> None:

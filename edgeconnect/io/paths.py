@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -29,6 +30,9 @@ class PathList(Sequence[Path]):
     A list of Path objects costs some 500 bytes each, and every worker process would hold its own. These are
     tensors: torch hands them to workers through shared memory, and forks share them anyway.
     """
+
+    are_files = True
+    """Whether each photo is a file of its own."""
 
     def __init__(self, root: Path, names: Tensor, starts: Tensor, ends: Tensor) -> None:
         """names: (bytes,) uint8; the path at i is names[starts[i]:ends[i]], both (count,) int64."""
@@ -71,16 +75,24 @@ class PathList(Sequence[Path]):
         name = self._names[int(self._starts[index]) : int(self._ends[index])]
         return Path(os.fsdecode(name.numpy().tobytes()))
 
+    def chosen(self, which: Tensor) -> PathList:
+        """The paths at indices, or where a mask is true."""
+        return PathList(self.root, self._names, self._starts[which], self._ends[which])
+
     def select(self, indices: Sequence[int]) -> PathList:
         """The paths at some indices, in their order."""
-        chosen = torch.as_tensor(indices, dtype=torch.int64)
-        return PathList(self.root, self._names, self._starts[chosen], self._ends[chosen])
+        return self.chosen(torch.as_tensor(indices, dtype=torch.int64))
 
     def without(self, indices: Iterable[int]) -> PathList:
         """All paths but those at some indices."""
         kept = torch.ones(len(self), dtype=torch.bool)
         kept[list(indices)] = False
-        return PathList(self.root, self._names, self._starts[kept], self._ends[kept])
+        return self.chosen(kept)
+
+    @contextmanager
+    def file(self, index: int) -> Iterator[Path]:
+        """One of the photos as a file, for as long as it is needed."""
+        yield self[index]
 
     def digest(self) -> str:
         """A hash of the names and their order, in hexadecimal."""
@@ -109,15 +121,22 @@ class PathList(Sequence[Path]):
 
 
 def photo_paths(source: Path) -> PathList:
-    """The photos that `source` names: a folder, searched with all below it, or a list file.
+    """The photos that `source` names: a folder, searched with all below it, a list file, or tars (see
+    `io.shards`): one, a range, an address, a folder without photos, a list of them.
 
     InputError where there is no such folder or file, where it names no photo, or where it is a photo itself.
     """
+    from edgeconnect.io.shards import ShardList, shards_in, shards_of
+
+    if shards := shards_of(source):
+        return ShardList.from_shards(shards)
     if not source.exists():
         raise InputError(f"{source}: expected a folder of photos or a file that lists them, got nothing")
     if not source.is_dir() and images.is_image(source):
         raise InputError(f"{source}: expected a folder of photos or a file that lists them, got a picture")
     paths = PathList.from_folder(source) if source.is_dir() else PathList.from_file(source)
+    if shards := shards_in(source, paths):
+        return ShardList.from_shards(shards)
     if not len(paths):
         kind = "folder without any picture" if source.is_dir() else "list without any path"
         raise InputError(f"{source}: expected photos, got a {kind}")
@@ -129,7 +148,8 @@ def depth_notes(paths: PathList) -> list[str]:
     deep = []
     for index in np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int)).tolist():
         try:
-            deep += [paths[index]] * (images.read_colours(paths[index]).dtype != np.uint8)
+            with paths.file(index) as path:
+                deep += [paths[index]] * (images.read_colours(path).dtype != np.uint8)
         except InputError:
             continue  # said where its turn comes
     return [f"{deep[0]} has 16 bits a channel: training sees the upper 8 of such photos"] if deep else []
@@ -140,7 +160,8 @@ def find_broken(paths: PathList, workers: int = 1) -> list[tuple[int, str]]:
 
     def check(index: int) -> str | None:
         try:
-            images.read_rgb(paths[index])
+            with paths.file(index) as path:
+                images.read_rgb(path)
         except InputError as error:
             return str(error)
         return None

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d, inception_v3
 
+from edgeconnect.device import exact_float32
 from edgeconnect.errors import InputError
 from edgeconnect.models.downloads import Download, load_tensors
 
@@ -100,7 +101,8 @@ class InceptionFeatures:
         """Features (N,2048) of pictures (H,W,3) of any sizes; `done` is told how many each batch held."""
         batches = []
         for batch in _batched(pictures, batch_size):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+            with exact_float32(), autocast:  # kept statistics are of a precision, not of a device
                 features = self._network(torch.cat([_resized(x) for x in batch]).to(self.device))
             batches.append(features.float().cpu().numpy())
             done(len(batch))

@@ -30,7 +30,8 @@ def luminance(photo: Tensor) -> Tensor:
 class Batch:
     """One batch: photo (N,3,H,W), gray, edge and mask (N,1,H,W) each, float32 in [0,1], mask 1 = hole.
 
-    start (N,1,H,W), the lines continued into the hole, is there where the edge generator begins with them.
+    start (N,1,H,W), the lines continued into the hole, is there where the edge generator begins with them;
+    hole_share (), the masks' mean over all photos of a step, where other processes have some of them.
     """
 
     photo: Tensor
@@ -38,6 +39,7 @@ class Batch:
     edge: Tensor
     mask: Tensor
     start: Tensor | None = None
+    hole_share: Tensor | None = None
 
     @staticmethod
     def stack(items: Sequence[Batch]) -> Batch:

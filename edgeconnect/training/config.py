@@ -75,7 +75,7 @@ class TrainConfig(BaseModel):
     )
 
     steps: Count = Field(2_000_000, gt=0, description="training steps (released: 2 million)")
-    batch_size: int = Field(8, gt=0, le=4096, description="photos a step and process (paper: 8)")
+    batch_size: int = Field(8, gt=0, le=4096, description="photos a step, of all processes (paper: 8)")
     size: int = Field(
         256, ge=32, le=4096, multiple_of=4, description="side of the square training crop in px (paper: 256)"
     )

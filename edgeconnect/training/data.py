@@ -241,11 +241,11 @@ def validation_items(
 
 def _read(paths: PathList, index: int, short_side: int, edges_folder: Path | None) -> tuple[Rgb, Edge | None]:
     """Photo (H,W,3) and another detector's edges (H,W), if there are any, scaled to the short side."""
-    path = paths[index]
+    with paths.file(index) as path:
+        # with edges of its own size, a JPEG must not come smaller
+        photo = images.read_rgb(path, short_side=None if edges_folder else short_side)
     if edges_folder is None:
-        photo = images.read_rgb(path, short_side=short_side)
         return _resize(photo, _scaled(photo.shape, short_side)), None
-    photo = images.read_rgb(path)
     size = _scaled(photo.shape, short_side)
     edge = _read_edges(_edge_path(edges_folder, paths.name(index)), photo.shape[:2])
     # area averages, not nearest: a line of one pixel must not get holes

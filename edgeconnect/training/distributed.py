@@ -11,8 +11,12 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from edgeconnect.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ def is_main() -> bool:
 
 @contextmanager
 def joined(device_type: str) -> Iterator[Ranks]:
-    """Join the process group that `torchrun` started (NCCL on GPUs, else gloo); alone, do nothing."""
+    """Join the process group that `torchrun` started (NCCL on GPUs, else gloo); alone, do nothing.
+
+    InputError where another process is lost on the way.
+    """
     if "WORLD_SIZE" not in os.environ:
         yield Ranks()
         return
@@ -44,6 +51,13 @@ def joined(device_type: str) -> Iterator[Ranks]:
     distributed.init_process_group("nccl" if device_type == "cuda" else "gloo")
     try:
         yield ranks
+    except RuntimeError as error:  # gloo has no type of its own
+        if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
+            raise
+        raise InputError(
+            f"process {ranks.rank} of {ranks.world}: expected an answer of the others, got none: one has "
+            "ended, or the network is down (with --max-restarts, torchrun goes on from the last checkpoint)"
+        ) from None
     finally:
         distributed.destroy_process_group()
 
@@ -70,6 +84,31 @@ def parallel(
     if ranks.world == 1:
         return function
     return DistributedDataParallel(Step(function, networks))
+
+
+def mean(values: Tensor, ranks: Ranks) -> Tensor:
+    """The mean over all processes of a tensor of one shape; every process must ask at the same time."""
+    if ranks.world > 1:
+        distributed.all_reduce(values)
+        values /= ranks.world
+    return values
+
+
+def share(batch_size: int, ranks: Ranks, *, even: bool = False) -> int:
+    """How many of a step's photos a process has: as many as any other; InputError where that is no number.
+
+    even: an even number is needed.
+    """
+    own, rest = divmod(batch_size, ranks.world)
+    if rest or (even and own % 2):
+        kind = "an even multiple" if even else "a multiple"
+        raise InputError(f"batch_size: expected {kind} of the {ranks.world} processes, got {batch_size}")
+    return own
+
+
+def may_restart() -> bool:
+    """Whether `torchrun` starts all processes again where one ends (--max-restarts)."""
+    return os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0"
 
 
 def anywhere(flag: bool, ranks: Ranks, device: torch.device) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from edgeconnect.device import choose_device
+from edgeconnect.device import choose_device, describe
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
 from edgeconnect.io.paths import depth_notes, find_broken, photo_paths
@@ -86,11 +86,13 @@ class _Run:
         self.digest = photos.paths.digest()
         run_folder.check_photos(config.run, state, self.digest)
         print_line(f"{len(photos)} photos in {config.photos}" + _listed(photos.skipped))
+        processes = f" in each of {ranks.world} processes" if ranks.world > 1 else ""
+        print_line(f"on {describe(trainer.device, trainer.dtype)}{processes}")
         for note in [*depth_notes(photos.paths), *photos.masks.notes()]:
             print_line(note)
         self.loader = training_loader(
             photos,
-            config.batch_size,
+            distributed.share(config.batch_size, ranks, even=config.edges == "mixed"),
             config.workers,
             trainer.step,
             ranks.rank,
@@ -158,7 +160,7 @@ class _Run:
             self.save()
 
     def report(self, terms: dict[str, float], seconds: float) -> Report:
-        photos = self.config.batch_size * self.ranks.world
+        photos = self.config.batch_size
         lr = self.trainer.optimizers["g"].param_groups[0]["lr"]
         speed = {"seconds": round(seconds, 4), "images_per_s": round(photos / seconds, 2)}
         return {"step": self.trainer.step, "lr": lr, **speed, **terms}

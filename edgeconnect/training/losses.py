@@ -49,23 +49,33 @@ def feature_matching(real: Iterable[Tensor], fake: Iterable[Tensor]) -> Tensor:
     ).sum()
 
 
-def edge_cross_entropy(predicted: Tensor, truth: Tensor, mask: Tensor, line_weight: float = 3.0) -> Tensor:
+def edge_cross_entropy(
+    predicted: Tensor,
+    truth: Tensor,
+    mask: Tensor,
+    line_weight: float = 3.0,
+    hole_share: Tensor | None = None,
+) -> Tensor:
     """Mean cross-entropy over the hole of edge probabilities, lines counted `line_weight` times: a scalar.
+
+    hole_share: as for `masked_l1`.
 
     Not in the paper: it teaches a short training to continue the known lines, which the adversary alone takes
     long for.
     """
     p = predicted.float().clamp(1e-6, 1 - 1e-6)
     entropy = -(line_weight * truth * p.log() + (1 - truth) * (1 - p).log())
-    return (entropy * mask).sum() / mask.sum().clamp(min=1)
+    hole = mask.sum() if hole_share is None else hole_share * mask.numel()
+    return (entropy * mask).sum() / hole.clamp(min=1)
 
 
 def edge_agreement(predicted: Tensor, truth: Tensor, mask: Tensor, beta: float = 0.35) -> Tensor:
     """1 - F_beta of the hole's edge probabilities, drawn lines right within 1 px of true ones: a scalar.
 
     Not in the paper: after Bokhovkin & Burnaev, "Boundary loss for remote sensing imagery semantic
-    segmentation" (ISNN 2019), over the whole batch. Cross-entropy asks for doubt where a line may lie a pixel
-    further; this asks for the lines that are worth drawing. A `beta` under 1 counts precision more. Precision
+    segmentation" (ISNN 2019), over the whole batch (each process's own: no mean of several is that of their
+    photos together). Cross-entropy asks for doubt where a line may lie a pixel further; this asks for the
+    lines that are worth drawing. A `beta` under 1 counts precision more. Precision
     is corrected for chance, the share of right places around (as Cohen's kappa): in a texture every other
     place is near some line, and a grid of dots would be worth drawing. The recall is exact.
     """
@@ -82,9 +92,14 @@ def _local_mean(plane: Tensor) -> Tensor:
     return F.avg_pool2d(plane, 33, stride=1, padding=16)
 
 
-def masked_l1(predicted: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean L1 distance over the picture divided by the mask's mean: it does not shrink with the hole."""
-    return F.l1_loss(predicted, truth) / mask.mean().clamp(min=1 / mask[0].numel())
+def masked_l1(predicted: Tensor, truth: Tensor, mask: Tensor, hole_share: Tensor | None = None) -> Tensor:
+    """Mean L1 distance over the picture divided by the mask's mean: it does not shrink with the hole.
+
+    hole_share: the mean over more masks, of which these are a part, so that the mean of all parts' losses is
+    the loss of all.
+    """
+    share = mask.mean() if hole_share is None else hole_share
+    return F.l1_loss(predicted, truth) / share.clamp(min=1 / mask[0].numel())
 
 
 def perceptual(truth: Mapping[str, Tensor], predicted: Mapping[str, Tensor]) -> Tensor:

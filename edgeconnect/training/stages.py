@@ -87,7 +87,7 @@ class EdgeStage:
 
     def g_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         I_gray, C_gt, C_pred = batch.gray, batch.edge, _given(prediction.C_pred)
-        L_CE = losses.edge_cross_entropy(C_pred, C_gt, batch.mask)
+        L_CE = losses.edge_cross_entropy(C_pred, C_gt, batch.mask, hole_share=batch.hole_share)
         L_F = losses.edge_agreement(C_pred, C_gt, batch.mask)
         terms = {"cross_entropy": L_CE, "agreement": L_F}
         if not self.has_adversary:
@@ -169,7 +169,7 @@ class InpaintStage:
     def g_losses(self, batch: Batch, prediction: Prediction) -> Terms:
         """The terms that have a weight: the style term alone costs as much as half of the perceptual one."""
         I_gt, M, I_pred = batch.photo, batch.mask, _given(prediction.I_pred)
-        terms = {"l1": losses.masked_l1(I_pred, I_gt, M)}
+        terms = {"l1": losses.masked_l1(I_pred, I_gt, M, batch.hole_share)}
         if self.weights["adv"]:
             terms["adv"] = losses.adversarial_g(self.D2(I_pred)[-1], self.kind)
         if self.weights["perceptual"]:

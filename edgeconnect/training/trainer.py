@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from edgeconnect.device import choose_dtype, compile_network
+from edgeconnect.device import choose_dtype, compile_network, describe
 from edgeconnect.edges import detectors
 from edgeconnect.errors import InputError
 from edgeconnect.models.checkpoint import Weights, build_network
 from edgeconnect.training import extra_losses
-from edgeconnect.training.distributed import Ranks, parallel
+from edgeconnect.training.distributed import Ranks, mean, parallel
 from edgeconnect.training.optimizer import load_optimizer_state, optimizer_step
 from edgeconnect.training.stages import EdgeStage, InpaintStage, JointStage
 
@@ -113,8 +114,13 @@ class Trainer:
         self.d_losses = parallel(self.stage.d_losses, self.stage.discriminators, self.ranks)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
-        """One step of the discriminator, one of the generators; returns each loss term, unweighted."""
+        """One step of the discriminator, one of the generators; returns each loss term, unweighted.
+
+        batch: this process's part of the step's photos; the terms are those of all.
+        """
         batch = batch.to(self.device, channels_last=self.channels_last)
+        if self.ranks.world > 1:
+            batch = replace(batch, hole_share=mean(batch.mask.mean(), self.ranks))
         self._set_learning_rates()
         with self._autocast():
             prediction = self.predict(batch)
@@ -130,8 +136,8 @@ class Trainer:
         for name, average in self.averages.items():
             average.update_parameters(self.stage.generators[name])
         terms = {**g_terms, **d_terms}
-        values = torch.stack([value.detach().float() for value in terms.values()]).tolist()
-        return dict(zip(terms, values, strict=True))
+        values = torch.stack([value.detach().float() for value in terms.values()])
+        return dict(zip(terms, mean(values, self.ranks).tolist(), strict=True))
 
     @torch.no_grad()
     def averaged_prediction(self, batch: Batch) -> Prediction:
@@ -155,6 +161,7 @@ class Trainer:
             "batch_size": c.batch_size,
             "size": c.size,
             "seed": c.seed,
+            "computed_on": describe(self.device, self.dtype),
         }
         detector = detectors.FILES if c.edges_folder else c.detector
         return Weights(generators, c.sigma, dict.fromkeys(averaged, made), detector)
@@ -163,7 +170,6 @@ class Trainer:
         """Everything needed to go on from this step, as plain containers of tensors."""
         return {
             "step": self.step,
-            "world": self.ranks.world,
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "averages": {name: average.state_dict() for name, average in self.averages.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
@@ -180,10 +186,10 @@ class Trainer:
                 load_optimizer_state(optimizer, state["optimizers"][name])
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"the checkpoint does not fit this run's networks: {str(error)[:200]}") from None
-        if state.get("world", 1) != self.ranks.world:
+        if state.get("world", 1) != 1:
             raise InputError(
-                f"the checkpoint is of {state.get('world', 1)} processes, this run has {self.ranks.world}: "
-                "the order of the photos would change"
+                f"the checkpoint is an earlier version's, whose {state['world']} processes had batch_size "
+                "photos each: start another run with --init-from"
             )
         self.step = int(state["step"])
 

@@ -96,9 +96,9 @@ def test_quiet_says_nothing_and_verbose_says_how_long(
 def test_a_terminal_shows_for_how_long_one_photo_takes(folder: Path) -> None:
     code = (
         "import time; from pathlib import Path\n"
-        "from edgeconnect.cli import filling; from edgeconnect.io.jobs import Job\n"
+        "from edgeconnect.cli import batch; from edgeconnect.io.jobs import Job\n"
         "job = Job(Path('photo.png'), Path('out.png'))\n"
-        "filling.work_through([job], lambda job: time.sleep(2.5) or [], 'out.png')"
+        "batch.work_through([job], lambda: lambda job: time.sleep(2.5) or [], 'out.png')"
     )
     pty = pytest.importorskip("pty", reason="no terminals to pretend here")
     import termios
@@ -118,11 +118,49 @@ def test_what_is_there_already_is_skipped_if_asked(folder: Path, capsys: pytest.
     (folder / "out").mkdir()
     shutil.copy(folder / "photos/b.png", folder / "out/b.png")
     assert run(*arguments) == 0
-    assert "1 of 3 photos have their results already" in capsys.readouterr().err
+    assert "1 of 3 photos had their results already" in capsys.readouterr().err
     assert (folder / "out/b.png").read_bytes() == (folder / "photos/b.png").read_bytes()
     assert (folder / "out/c.png").exists()
     assert run(*arguments) == 0
-    assert "3 of 3 photos have their results already" in capsys.readouterr().err
+    assert "3 of 3 photos had their results already" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_list_is_filled_by_several_processes_as_a_folder_is_by_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("inpaint", "photos", "--mask", "masks", *TELEA, "--out", "one") == 0
+    lines = ["photo,mask,out", *(f"photos/{name}.png,masks/{name}.png,{name}.png" for name in "abcx")]
+    (folder / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+    capsys.readouterr()
+    assert run("inpaint", "list.csv", *TELEA, "--out", "two", "--jobs", "2") == 1
+    said = capsys.readouterr().err
+    assert "photos/x.png: expected a readable file, got no such file; left out" in said
+    assert said.endswith("edgeconnect: 1 of 4 photos were left out, as said above\n")
+    assert sorted(path.name for path in (folder / "two").iterdir()) == ["a.png", "b.png", "c.png"]
+    for name in "abc":
+        assert (folder / f"one/{name}.png").read_bytes() == (folder / f"two/{name}.png").read_bytes()
+
+
+def test_kinds_of_failures_are_counted_at_the_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "photos/b.png").write_bytes(b"no picture")
+    lines = ["photo,mask", *(f"photos/{name}.png,masks/a.png" for name in "abxy"), "photos/c.png,"]
+    (folder / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert run("inpaint", "list.csv", *TELEA, "--out", "out") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("edgeconnect: 4 of 5 photos were left out, as said above (2 x expected a readable")
+    assert "1 x expected a hole: a mask in its line" in last
+
+
+def test_what_several_processes_cannot_do_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = ("--box", "30,20,30,20")
+    assert run("single", "fill", "photos", *box, "--out", "o/", "--progress", "p.png", "--jobs", "2") == 1
+    assert "--progress: expected no --jobs or --engine with it" in capsys.readouterr().err
+    assert run("inpaint", "-", *box, *TELEA, "--out", "o.png", "--engine", "ray") == 1
+    assert "-: expected files with --engine ray" in capsys.readouterr().err
+    assert run("inpaint", "photos", *box, *TELEA, "--out", "o/", "--jobs", "0") == 2
 
 
 def test_each_kind_of_note_is_printed_once_with_how_many_more(

@@ -501,7 +501,7 @@ def test_a_folder_goes_on_where_it_was_killed(
     before = {path.name: path.stat().st_mtime_ns for path in (folder / "o").iterdir()}
     capsys.readouterr()
     assert run("inpaint", "photos", *options) == 0
-    assert "2 of 3 photos have their results already" in capsys.readouterr().err
+    assert "2 of 3 photos had their results already" in capsys.readouterr().err
     after = {path.name: path.stat().st_mtime_ns for path in (folder / "o").iterdir()}
     assert after.keys() == {"a.png", "b.png", "c.png"} and before.items() <= after.items()
 

@@ -145,3 +145,19 @@ def test_a_grid_of_dots_over_a_texture_is_worth_nothing() -> None:
     mask = torch.ones_like(truth)
     assert losses.edge_agreement(dots, truth, mask) > 0.98
     assert losses.edge_agreement(truth * (torch.arange(48) < 24), truth, mask) < 0.2
+
+
+def test_the_mean_of_the_parts_losses_is_the_loss_of_all_where_they_know_the_hole_of_all() -> None:
+    generator = torch.Generator().manual_seed(0)
+    predicted, truth = (torch.rand(4, 1, 8, 8, generator=generator) for _ in range(2))
+    mask = torch.zeros(4, 1, 8, 8)
+    for number in range(4):  # one large hole, three small ones
+        mask[number, :, : (7 if number == 0 else 1)] = 1
+    for loss in (losses.masked_l1, losses.edge_cross_entropy):
+        parts = [
+            loss(predicted[i : i + 2], truth[i : i + 2], mask[i : i + 2], hole_share=mask.mean())
+            for i in (0, 2)
+        ]
+        torch.testing.assert_close(torch.stack(parts).mean(), loss(predicted, truth, mask))
+        apart = [loss(predicted[i : i + 2], truth[i : i + 2], mask[i : i + 2]) for i in (0, 2)]
+        assert (torch.stack(apart).mean() - loss(predicted, truth, mask)).abs() > 1e-2

@@ -1,0 +1,155 @@
+"""Ray: two machines' worth of workers on this one, of which some are lost while they work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeconnect.cli import run
+from edgeconnect.io import images
+
+TRACED = """
+import hashlib, os, time
+from pathlib import Path
+import cv2
+
+def fill(photo, mask):
+    shown = photo.copy()
+    shown[mask] = 255
+    photo_id = hashlib.sha256(shown).hexdigest()[:16]
+    Path(os.environ["TRACES"], f"{photo_id}.{os.getpid()}.{time.monotonic_ns()}").touch()
+    time.sleep(0.1)
+    return cv2.inpaint(photo, mask.astype("uint8"), 3, cv2.INPAINT_TELEA)
+"""
+"""An inpainter that leaves a file each time it is called: which photo, which process."""
+
+COUNT = 80
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Photos, each another one, a list of them, and the inpainter."""
+    lines = ["photo,mask"]
+    for number in range(COUNT):
+        changed = photo.copy()
+        changed[0, 0] = number
+        images.write_png(tmp_path / f"photos/{number}.png", changed)
+        lines.append(f"photos/{number}.png,mask.png")
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[30:50, 40:70] = True
+    images.write_png(tmp_path / "mask.png", hole)
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "traced.py").write_text(TRACED, encoding="utf-8")
+    (tmp_path / "traces").mkdir()
+    monkeypatch.setenv("TRACES", str(tmp_path / "traces"))
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (root, tmp_path))))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def two_nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
+    """A cluster of two nodes with two CPUs each; the second one."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
+    cluster = cluster_utils.Cluster()
+    size = {"num_cpus": 2, "object_store_memory": 80 << 20}
+    cluster.add_node(**size, include_dashboard=False)
+    second = cluster.add_node(**size)
+    cluster.wait_for_nodes()
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    yield cluster, second
+    cluster.shutdown()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_every_photo_is_filled_once_though_a_worker_and_a_machine_are_lost(
+    folder: Path, two_nodes: tuple[Any, Any]
+) -> None:
+    cluster, second = two_nodes
+    command = [sys.executable, "-m", "edgeconnect", "inpaint", "list.csv", "--inpainter", "traced:fill"]
+    with subprocess.Popen(
+        [*command, "--out", "out", "--engine", "ray", "--jobs", "4"], stderr=subprocess.PIPE, text=True
+    ) as filling:
+        traces = folder / "traces"
+
+        def filled() -> int:
+            return len(list((folder / "out").glob("*/*.png")))
+
+        wait_until(lambda: filled() >= 10)
+        process = int(next(traces.iterdir()).name.split(".")[1])
+        os.kill(process, signal.SIGKILL)
+        wait_until(lambda: filled() >= 25)
+        cluster.remove_node(second, allow_graceful=False)
+        said = filling.communicate(timeout=300)[1]
+    assert filling.returncode == 0, said
+    assert sorted(path.name for path in (folder / "out/photos").iterdir()) == sorted(
+        f"{n}.png" for n in range(COUNT)
+    )
+    for number in (0, COUNT - 1):
+        before, after = (
+            images.read_rgb(folder / place / f"{number}.png") for place in ("photos", "out/photos")
+        )
+        assert (before != after).any() and before[0, 0, 0] == number == after[0, 0, 0]
+    calls = Counter(path.name.split(".")[0] for path in traces.iterdir())
+    in_flight = 1 + 2  # of the worker, of the machine's two
+    assert len(calls) == COUNT and COUNT <= calls.total() <= COUNT + in_flight
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_what_cannot_be_filled_on_ray_is_said_as_it_is_here(folder: Path, two_nodes: tuple[Any, Any]) -> None:
+    (folder / "photos/3.png").write_bytes(b"no picture")
+    lines = [f"photos/{number}.png,mask.png" for number in range(6)]
+    (folder / "list.csv").write_text("\n".join(["photo,mask", *lines]) + "\n", encoding="utf-8")
+
+    def said(engine: str, *options: str) -> str:
+        command = [sys.executable, "-m", "edgeconnect", "inpaint", "list.csv", "--out", engine]
+        command += ["--engine", engine, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        return done.stderr
+
+    there, here = (said(engine, "--inpainter", "telea") for engine in ("ray", "local"))
+    assert there == here and "photos/3.png: expected a " in there
+    for engine in ("ray", "local"):
+        assert len(list((folder / engine / "photos").iterdir())) == 5
+    assert "none.safetensors" in said("ray", "--weights", "none.safetensors")
+
+
+def test_without_ray_one_sentence_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert run(["inpaint", "list.csv", "--inpainter", "telea", "--out", "out", "--engine", "ray"]) == 1
+    sentence = "edgeconnect: --engine ray needs the package: pip install 'edgeconnect[ray]'\n"
+    assert capsys.readouterr().err == sentence
+
+
+def test_ray_is_imported_by_those_alone_who_ask_for_it(folder: Path) -> None:
+    program = (
+        "import sys\nfrom edgeconnect.cli import run\n"
+        "words = 'inpaint photos/1.png --mask mask.png --inpainter telea --out o.png'\n"
+        "code = run(words.split())\n"
+        "print(code, 'ray' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"

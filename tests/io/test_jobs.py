@@ -1,0 +1,99 @@
+"""Lists of photos with their masks and results: read as they are needed, checked before the first."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from edgeconnect.errors import InputError
+from edgeconnect.io.atomic import sweep
+from edgeconnect.io.jobs import Job, plan
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
+    entries = [
+        {"photo": "a.jpg", "mask": "masks/a.png", "out": "one/a.webp"},
+        {"photo": "below/b, c.jpg", "mask": "/masks/b.png"},
+    ]
+    table = write(
+        tmp_path / "list.csv",
+        "photo,mask,out",
+        "a.jpg,masks/a.png,one/a.webp",
+        '"below/b, c.jpg",/masks/b.png',
+    )
+    lines = write(tmp_path / "list.jsonl", *map(json.dumps, entries), "")
+    jobs = plan(table, tmp_path / "out")
+    assert list(jobs) == list(plan(lines, tmp_path / "out")) and len(jobs) == 2
+    assert list(jobs) == [
+        Job(tmp_path / "a.jpg", tmp_path / "out/one/a.webp", mask=tmp_path / "masks/a.png"),
+        Job(tmp_path / "below/b, c.jpg", tmp_path / "out/below/b, c.png", mask=Path("/masks/b.png")),
+    ]
+    assert next(iter(plan(table, "o", candidates=2))).candidates == (Path("o/one/a-2.webp"),)
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["photos,masks"], "expected a first line that names the columns, as photo,mask,out; got"),
+        (["photo,mask", "a.png,b.png,c.png"], "line 2: expected 2 values, got 3"),
+        (["photo,size", "a.png,3"], "line 2: expected the names photo, mask, .*, got 'size'"),
+        (["photo,mask", ",b.png"], "line 2: expected a photo, got none"),
+        (["photo,mask"], "expected lines that name photos, got none"),
+        (
+            ["photo,out", "a.png,x.png", "b.png,y.png", "c.png,sub/../x.png"],
+            "two results would have this name",
+        ),
+        (["photo,out", "a.png,../b.png", "b.png,x.png"], "the result would replace an input"),
+        (["photo,out", "a.png,x.gif"], "expected a name ending in"),
+    ],
+)
+def test_a_wrong_list_is_refused_before_the_first_photo(
+    tmp_path: Path, lines: list[str], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        plan(write(tmp_path / "list.csv", *lines), tmp_path / "out")
+
+
+def test_a_wrong_json_line_is_named(tmp_path: Path) -> None:
+    for line in ("[1]", '{"photo": 3}', "{"):
+        with pytest.raises(InputError, match="line 2: expected a"):
+            plan(write(tmp_path / "list.jsonl", '{"photo": "a.png"}', line), tmp_path / "out")
+
+
+def test_a_list_is_alone_and_names_its_own_masks(tmp_path: Path) -> None:
+    table = write(tmp_path / "list.csv", "photo", "a.png")
+    with pytest.raises(InputError, match="expected no --mask beside a list"):
+        plan(table, tmp_path / "out", mask=tmp_path)
+    with pytest.raises(InputError, match="expected a list of photos alone"):
+        plan([table, table.parent], tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_long_list_costs_some_bytes_a_photo(tmp_path: Path) -> None:
+    count = 5_000
+    lines = (f"photos/{n // 1000}/{n}.png,masks/{n // 1000}/{n}.png" for n in range(count))
+    table = write(tmp_path / "list.csv", "photo,mask", *lines)
+    tracemalloc.start()
+    jobs = plan(table, tmp_path / "out")
+    assert sum(job.photo.suffix == ".png" for job in jobs) == len(jobs) == count
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 * count + 800_000  # a Job alone has 2,000
+
+
+def test_what_a_dead_process_left_of_a_file_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    left = [".a.12-34.part.png", ".a.5-6.part.png"]
+    kept = [".a.12-34.part.jpg", ".ab.12-34.part.png", "a.png", ".a.part.png", ".a.b-c.part.png"]
+    for name in left + kept:
+        (tmp_path / name).touch()
+    sweep(tmp_path / "a.png")
+    sweep(tmp_path / "none/a.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
