@@ -28,6 +28,7 @@ from edgeconnect.patches.matching import (
     PatchField,
     PatchIndex,
     grid_size,
+    patch_detail,
     patches_touching,
     places,
     vote_weights,
@@ -53,7 +54,8 @@ FINEST_ITERATIONS = 1
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 3.0  # cost of an offset unlike the neighbours', against the median distance
 FINEST_COHERENCE = 10.0  # copies that do not agree average to haze
-DETAIL_BONUS = 0.25  # see PatchIndex; with it copies have the photo's own gradients, half of them without
+DETAIL_BONUS = 0.7  # see `_detail_bonus`; without it fills have half the gradient energy of the photo
+DETAIL_QUANTILE, NEAR_PX = 0.3, 8  # of the patches so near to the hole: more detail earns no bonus
 SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
@@ -203,7 +205,7 @@ class _Level:
             _with_mirror(self.picture),
             usable,
             None if guide is None else _patches_with_mirror(guide),
-            DETAIL_BONUS,
+            _detail_bonus(self.picture, scale),
         )
         self._replace_unusable()
 
@@ -276,6 +278,20 @@ def _patches_with_mirror(plane: Tensor) -> Tensor:
     """As `_with_mirror`, for a number of each patch: 0 for the patches that lie across the middle."""
     across = plane.new_zeros(plane.shape[0], PATCH_PX - 1, *plane.shape[2:])
     return torch.cat((plane, across, plane.flip(1)), dim=1)
+
+
+def _detail_bonus(picture: Tensor, scale: _Scale) -> Tensor:
+    """What the distance to each patch of the source is lowered by for its detail.
+
+    A soft query cannot tell which detail belongs to it: every patch pays for its own, and smooth ones win.
+    The bonus gives back up to as much as patches near the hole have, so that no stranger is drawn in.
+    """
+    detail = patch_detail(picture)
+    near = F.max_pool2d(scale.hole[None, None].float(), 2 * NEAR_PX + 1, 1, NEAR_PX)[0, 0] > 0
+    known = scale.usable > 0
+    around = detail[patches_touching(near) & known]
+    usual = (around if len(around) else detail[known]).quantile(DETAIL_QUANTILE)
+    return _patches_with_mirror(DETAIL_BONUS * detail.clamp(max=usual))
 
 
 def _gradients(picture: Tensor) -> Tensor:

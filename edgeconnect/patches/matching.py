@@ -41,24 +41,33 @@ def places(pixels: Tensor) -> tuple[Tensor, Tensor]:
     return y, x
 
 
+def patch_detail(picture: Tensor) -> Tensor:
+    """Squared length of each patch about its mean colour, in the distance's metric: (rows, columns)."""
+    planes = picture.permute(2, 0, 1)[None]
+    spread = F.avg_pool2d(planes.square(), PATCH_PX, 1) - F.avg_pool2d(planes, PATCH_PX, 1).square()
+    total = PATCH_PX**2 * spread.clamp(min=0)
+    for axis, size in ((2, (PATCH_PX - 1, PATCH_PX)), (3, (PATCH_PX, PATCH_PX - 1))):
+        total += GRADIENT_WEIGHT * size[0] * size[1] * F.avg_pool2d(planes.diff(dim=axis).square(), size, 1)
+    return total.sum(1)[0]
+
+
 class PatchIndex:
     """The patches of one picture, ready to be searched for similar ones.
 
     `descriptors` (rows * columns, D) describes every patch of the picture; `keys` are the flat indices of
     those that may be found. A distance is the squared difference of descriptors plus the found patch's price;
-    the price is negative where a bonus for detail is given.
+    the price is negative where a bonus is given.
     """
 
     def __init__(
-        self, picture: Tensor, usable: Tensor, guide: Tensor | None = None, detail_bonus: float = 0.0
+        self, picture: Tensor, usable: Tensor, guide: Tensor | None = None, bonus: Tensor | None = None
     ) -> None:
         """Describe the patches of a picture.
 
         picture: (H,W,3). usable: (rows, columns) in [0,1], 0 for patches that must not be found, at least one
         above; a share of 1 - p costs p times the mean energy of a patch.
         guide: (rows, columns, E), further numbers of each patch that are compared as they are.
-        detail_bonus: the share of a patch's detail that its distance is lowered by. A soft query cannot tell
-        which detail belongs to it, so that every patch with detail pays for its own and smooth ones win.
+        bonus: (rows, columns), what a patch's distance is lowered by.
         """
         self.rows, self.columns = grid_size(picture)
         share = usable.flatten().to(picture)
@@ -68,8 +77,8 @@ class PatchIndex:
         found = self.descriptors[self.keys]
         energy = (found - found.mean(0)).square().sum(1).mean()
         prices = (1 - share) * energy
-        if detail_bonus:
-            prices = prices - detail_bonus * _detail(picture)
+        if bonus is not None:
+            prices = prices - bonus.flatten()
         self._prices = torch.where(share > 0, prices, float("inf"))
 
     def describe(self, picture: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -276,16 +285,6 @@ def vote_weights(distances: Tensor, sharpness: float) -> Tensor:
     distances = distances - distances.min().clamp(max=0)
     spread = distances.sort().values[len(distances) * 3 // 4].clamp(min=1e-8)
     return torch.exp(-sharpness * distances / (2 * spread)) + 1e-12
-
-
-def _detail(picture: Tensor) -> Tensor:
-    """Squared length of each patch about its mean colour, in the distance's metric: (rows * columns,)."""
-    planes = picture.permute(2, 0, 1)[None]
-    spread = F.avg_pool2d(planes.square(), PATCH_PX, 1) - F.avg_pool2d(planes, PATCH_PX, 1).square()
-    total = PATCH_PX**2 * spread.clamp(min=0)
-    for axis, size in ((2, (PATCH_PX - 1, PATCH_PX)), (3, (PATCH_PX, PATCH_PX - 1))):
-        total += GRADIENT_WEIGHT * size[0] * size[1] * F.avg_pool2d(planes.diff(dim=axis).square(), size, 1)
-    return total.sum(1).flatten()
 
 
 def _principal_components(picture: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
