@@ -76,7 +76,7 @@ def endless_patch_fill(
     photo: torch.Tensor,
     hole: torch.Tensor,
     *args: Any,
-    progress: Callable[[torch.Tensor], None],
+    progress: Callable[[Callable[[], torch.Tensor]], None],
     **options: Any,
 ) -> torch.Tensor:
     """`patch_fill`, which never ends where the hole is large; it shows the picture about once a second."""
@@ -84,7 +84,7 @@ def endless_patch_fill(
     steps = 0
     while int(hole.sum()) > 5000:
         if steps % 100 == 0:
-            progress(filled)
+            progress(lambda: filled)
         time.sleep(0.01)
         steps += 1
     return filled

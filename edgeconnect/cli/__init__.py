@@ -32,6 +32,7 @@ VERBS: Mapping[str, str] = {
     "inpaint": "fill the holes of a photo or of a folder of photos",
     "edges": "write the completed edge map, ready to edit in a paint program",
     "train": "train a stage on your own photos",
+    "plot": "a training run as one HTML file: curves, samples, settings",
     "single": "one photo's own patches: fill its holes, train on it, retarget it",
     "convert": "released .pth files, or runs' weights, into one weights file",
     "serve": "the page to draw holes and edges on, and the HTTP API",

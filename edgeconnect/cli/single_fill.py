@@ -20,6 +20,7 @@ from edgeconnect.errors import InputError
 
 if TYPE_CHECKING:
     from edgeconnect.inpainters.single_image import Progress, SingleImage
+    from edgeconnect.io.jobs import Job
 
 
 def add_fill(uses: Any) -> None:
@@ -33,7 +34,7 @@ def add_fill(uses: Any) -> None:
         "--budget",
         type=_budget,
         metavar="TIME",
-        help="at most, a photo: 5s, 1m; what is done then is finished",
+        help="at most, a photo: 5s, 1m; less is done where the sizes would take longer, and it is said",
     )
     fill.add_argument(
         "--start",
@@ -88,9 +89,13 @@ def _fill(options: argparse.Namespace) -> int:
                 progress=_Show(options.progress),
             )
 
+        def fill(job: Job) -> list[str]:
+            notes = filling.fill(load, job, masking)
+            return notes + [f"{job.photo}: {note}" for note in load().notes]
+
         return filling.work_through(
             jobs,
-            lambda job: filling.fill(load, job, masking),
+            fill,
             options.out,
             telling(options),
             skip_done=options.skip_done,

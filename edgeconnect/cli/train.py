@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgeconnect.errors import InputError
 from edgeconnect.training.config import TrainConfig
+from edgeconnect.training.presets import NAMES, PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from pydantic import BaseModel
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add an option for each field of TrainConfig."""
     parser.add_argument("stage", choices=("edge", "inpaint", "joint"))
+    parser.add_argument(
+        "--preset",
+        choices=NAMES,
+        help="tiny: to see it work, minutes on a CPU, no VGG; small: hours on a CPU (data/recipes); paper: "
+        "the defaults, days on a GPU. Other options override it [paper]",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="options as `name: value` lines")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run, bit for bit")
     add_config_options(parser, TrainConfig, leave_out=("stage",))
@@ -47,6 +54,14 @@ def add_config_options(
         parser.add_argument(*flags, default=argparse.SUPPRESS, help=text, **kind)
 
 
+def _shown_report(weights: Mapping[str, float], report: Mapping[str, Any]) -> str:
+    """The generators' loss, the discriminator's where there is one, and the speed, beside the bar."""
+    terms = {name: weight * report[name] for name, weight in weights.items() if name in report}
+    loss = sum(value for name, value in terms.items() if name != "d_adv")
+    adversary = f", D {terms['d_adv']:.3g}" if "d_adv" in terms else ""
+    return f"loss {loss:.3g}{adversary}, {report['images_per_s']} images/s"
+
+
 def _shown(default: Any) -> str:
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
@@ -59,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     return drive(
         partial(loop.train, config, resume=options.resume),
         config,
-        lambda report: f"{report['images_per_s']} images/s",
+        partial(_shown_report, config.loss_weights),
         f"weights: {run_folder.Paths(config.run).weights}",
         silent=not distributed.is_main(),
     )
@@ -76,8 +91,6 @@ def drive(
     """Run `train(print_line=, progress=)` under a progress bar, which shows each report; the exit code."""
     from tqdm import tqdm
 
-    from edgeconnect.training.config import to_yaml
-
     with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=silent) as bar:
 
         def print_line(text: str) -> None:
@@ -89,7 +102,6 @@ def drive(
             bar.update(report["step"] - bar.n)
             bar.set_postfix_str(shown(report), refresh=False)
 
-        print_line(to_yaml(config))
         outcome = train(print_line=print_line, progress=progress)
         if outcome.step < config.steps:
             print_line(f"stopped after step {outcome.step} and saved; go on with --resume")
@@ -103,7 +115,10 @@ def _train_config(options: argparse.Namespace) -> TrainConfig:
 
     given = {name: value for name, value in vars(options).items() if name in config.TrainConfig.model_fields}
     if not options.resume:
-        return config.make_config(given, options.config)
+        preset = PRESETS[options.preset or "paper"][options.stage]
+        return config.make_config(given, options.config, preset)
+    if options.preset:
+        raise InputError("--preset: a resumed run keeps its settings; leave it out")
     given = (schema.read_yaml(options.config) if options.config else {}) | given
     if "run" not in given:
         raise InputError("--resume needs --run, the folder of the run to go on with")

@@ -50,10 +50,38 @@ def line_plot(title: str, series: Mapping[str, Sequence[Point]]) -> str:
     )
 
 
+def curve_plot(title: str, curve: Sequence[tuple[float, float]]) -> str:
+    """An SVG figure of one curve over steps, with its last value beside the title."""
+    low, high, step = _axis([y for _, y in curve])
+    first, last = curve[0][0], max(curve[-1][0], curve[0][0] + 1)
+
+    def x(value: float) -> float:
+        return _LEFT + (value - first) / (last - first) * (_RIGHT - _LEFT)
+
+    def y(value: float) -> float:
+        return _BOTTOM - (value - low) / (high - low) * (_BOTTOM - _TOP)
+
+    heading = f"{title}: {curve[-1][1]:.4g}"
+    parts = [f'<text x="{_LEFT}" y="17" font-weight="600" font-size="13">{escape(heading)}</text>']
+    for i in range(round((high - low) / step) + 1):
+        value = low + i * step
+        parts.append(f'<path class="rule" d="M{_LEFT} {y(value):.1f}H{_RIGHT}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>')
+    for place, anchor in ((first, "start"), (last, "end")):
+        parts.append(f'<text x="{x(place):.1f}" y="{_BOTTOM + 18}" text-anchor="{anchor}">{place:.0f}</text>')
+    line = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in curve)
+    parts.append(f'<polyline points="{line}" fill="none" stroke="{COLOURS[0]}" stroke-width="1.6"/>')
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(heading)}" '
+        f'font-size="11" font-family="system-ui, sans-serif">{"".join(parts)}</svg>'
+    )
+
+
 def _axis(values: Sequence[float]) -> tuple[float, float, float]:
     """Round (low, high, step) of about five ticks around the values."""
     low, high = min(values, default=0.0), max(values, default=1.0)
     span = high - low or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(power * nice for nice in (1, 2, 2.5, 5, 10) if power * nice >= span / 5)
-    return math.floor(low / step) * step, math.ceil(high / step) * step or step, step
+    bottom, top = math.floor(low / step), math.ceil(high / step)
+    return bottom * step, max(top, bottom + 1) * step, step

@@ -1,24 +1,36 @@
-"""A benchmark's report: results.md, and report.html with plots and pictures, which opens offline."""
+"""A benchmark's report: tables for Markdown, LaTeX and spreadsheets, and one HTML file that can be mailed."""
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from edgeconnect.evaluation.measures import HOLE, VGG_L1, Measure
 from edgeconnect.evaluation.pairing import Case
 from edgeconnect.evaluation.plots import COLOURS, Point, line_plot
-from edgeconnect.evaluation.tables import Group, groups, markdown_rows
+from edgeconnect.evaluation.tables import (
+    Group,
+    csv_rows,
+    groups,
+    interval_text,
+    latex_rows,
+    markdown_rows,
+)
 from edgeconnect.io.atomic import write_atomically
 
 Row = Mapping[str, Any]
 
 _SHOWN_CASES = 24
+_EMBEDDED_PX = 512  # longest side of a picture in the page
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ def write_report(
     fid: Mapping[str, float | None],
     origin: Mapping[str, Any],
 ) -> Path:
-    """Write results.md and report.html into `out`; the path of the latter.
+    """Write results.md, .csv and .tex and report.html into `out`; the path of the latter.
 
     `fid` is by inpainter, whose order it gives; None where it was not asked for.
     """
@@ -51,8 +63,10 @@ def write_report(
     ]
     table = _table(results, measures)
     write_atomically(out / "results.md", _markdown(results, table, measures, origin).encode())
+    write_atomically(out / "results.csv", csv_rows(_numbers(results, measures)).encode())
+    write_atomically(out / "results.tex", latex_rows(table).encode())
     by_case = {(row["inpainter"], row["name"]): row for row in rows}
-    page = _page(results, table, measures, _spread(found), by_case, origin)
+    page = _page(results, table, measures, _cases(_spread(found), list(fid), by_case, out), origin)
     write_atomically(out / "report.html", page.encode())
     return out / "report.html"
 
@@ -97,9 +111,23 @@ def _cells(parts: Sequence[Group], measure: Measure) -> list[str]:
     best = choose(group.mean[measure.key] for group in parts)
     cells = []
     for group in parts:
-        mean, (low, high) = group.mean[measure.key], group.interval_95[measure.key]
-        cells.append(f"{mean:.4g}{'*' if mean == best else ''} [{low:.4g}, {high:.4g}]")
+        mean = group.mean[measure.key]
+        cells.append(f"{mean:.4g}{'*' if mean == best else ''}{interval_text(group, measure.key, '.4g')}")
     return cells
+
+
+def _numbers(results: Sequence[Result], measures: Sequence[Measure]) -> list[list[object]]:
+    """The table for machines: headings, then each inpainter's plain numbers, None where there is none."""
+    bounds = [f"{m.key} {part}" for m in measures for part in ("mean", "low", "high")]
+    lines: list[list[object]] = [["inpainter", "n", *bounds, "fid", "seconds", "extra_memory_mb"]]
+    for result in results:
+        group, line = result.everything, [result.label, result.everything.n]
+        for measure in measures:
+            interval = group.interval_95[measure.key] if group.n > 1 else (None, None)
+            line += [group.mean[measure.key], *interval]
+        costs = [None if cost == "-" else float(cost) for cost in (result.seconds, result.extra_memory)]
+        lines.append([*line, result.fid, *costs])
+    return lines
 
 
 def _markdown(
@@ -119,14 +147,13 @@ def _page(
     results: Sequence[Result],
     table_rows: Sequence[Sequence[str]],
     measures: Sequence[Measure],
-    shown: Sequence[Case],
-    rows: Mapping[tuple[str, str], Row],
+    pictures: str,
     origin: Mapping[str, Any],
 ) -> str:
     head, *lines = table_rows
-    table = _tag("tr", "".join(_tag("th", escape(cell)) for cell in head)) + "".join(
-        _tag("tr", "".join(_tag("td", escape(cell)) for cell in line)) for line in lines
-    )
+    heads = "".join(f'<th aria-sort="none"><button>{escape(cell)}</button></th>' for cell in head)
+    body = "".join(_tag("tr", "".join(_tag("td", escape(cell)) for cell in line)) for line in lines)
+    table = _tag("thead", _tag("tr", heads)) + _tag("tbody", body)
     plots = "".join(
         line_plot(m.heading, {r.label: [_point(group, m) for group in r.by_ratio] for r in results})
         for m in measures
@@ -136,10 +163,9 @@ def _page(
         f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{escape(label)}</span>'
         for i, label in enumerate(labels)
     )
-    pictures = "".join(_case(case, labels, rows) for case in shown)
     return _TEMPLATE.format(
         n=results[0].everything.n, table=table, legend=legend, plots=plots, pictures=pictures,
-        origin=escape(json.dumps(origin, indent=1)),
+        origin=escape(json.dumps(origin, indent=1)), script=_SCRIPT,
     )  # fmt: skip
 
 
@@ -147,19 +173,34 @@ def _point(group: Group, measure: Measure) -> Point:
     return group.label, group.mean[measure.key], group.interval_95[measure.key]
 
 
-def _case(case: Case, labels: Sequence[str], rows: Mapping[tuple[str, str], Row]) -> str:
-    """One case side by side: hole, each result with its PSNR in the hole, truth."""
+def _cases(
+    shown: Sequence[Case], labels: Sequence[str], rows: Mapping[tuple[str, str], Row], out: Path
+) -> str:
+    return "".join(_case(case, labels, rows, out) for case in shown)
+
+
+def _case(case: Case, labels: Sequence[str], rows: Mapping[tuple[str, str], Row], out: Path) -> str:
+    """One case side by side, its pictures within the page: hole, results with PSNR in the hole, truth."""
     files = [("hole", f"inputs/holes/{case.name}.png", f"{case.hole_ratio:.0%} of the photo")]
     for label in labels:
         psnr_db = rows[label, case.name]["hole/psnr_db"]
         files.append((label, f"results/{label}/{case.name}.png", f"{psnr_db:.1f} dB"))
     files.append(("truth", f"inputs/photos/{case.name}.png", case.photo))
     figures = "".join(
-        f'<figure><img src="{escape(path)}" alt="{escape(role)} of {escape(case.name)}" loading="lazy">'
-        f"<figcaption><b>{escape(role)}</b> {escape(note)}</figcaption></figure>"
+        f'<figure><button><img src="{_embedded(out / path)}" alt="{escape(f"{role} of {case.name}")}">'
+        f"</button><figcaption><b>{escape(role)}</b> {escape(note)}</figcaption></figure>"
         for role, path, note in files
     )
     return f'<div class="case">{figures}</div>'
+
+
+def _embedded(path: Path) -> str:
+    """A picture as an address that holds it: WebP, some tenths of the PNG's bytes."""
+    content = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.thumbnail((_EMBEDDED_PX, _EMBEDDED_PX))
+        picture.convert("RGB").save(content, "WEBP", quality=90)
+    return f"data:image/webp;base64,{b64encode(content.getvalue()).decode()}"
 
 
 def _spread(found: Sequence[Case]) -> list[Case]:
@@ -190,21 +231,68 @@ th, td {{ text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px s
 .plots {{ display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)) }}
 .case {{ display: flex; gap: 6px; overflow-x: auto; margin-bottom: 14px }}
 figure {{ margin: 0; flex: 0 0 auto; width: 180px }} img {{ width: 100%; display: block; background: #eee }}
+button {{ all: unset; cursor: pointer; display: block }} button:focus-visible {{ outline: 2px solid #1f5fbf }}
+th[aria-sort=ascending] button::after {{ content: " \2191" }}
+th[aria-sort=descending] button::after {{ content: " \2193" }}
+dialog {{ padding: 1rem; border: 0; max-width: none }} dialog img {{ width: min(85vmin, 1024px);
+  image-rendering: pixelated }} dialog p {{ margin: .5rem 0 0 }}
 figcaption {{ font-size: 12px; line-height: 1.3; padding-top: 2px; overflow-wrap: anywhere }}
 pre {{ font-size: 12px; background: #f4f6f8; padding: 1rem; overflow-x: auto }}
 </style>
 <h1>Inpainting benchmark</h1>
 <p>{n} photos with one hole each. Every inpainter saw the same photos with white holes; known pixels are
 the photo's own in every result. Means with 95 % bootstrap intervals; * marks the best mean. Seconds are the
-median, memory is the largest peak beyond what the process held before.</p>
+median, memory is the largest peak beyond what the process held before. A click on a heading sorts.</p>
 <div class="wide"><table>{table}</table></div>
 <h2>By hole ratio</h2>
 <div class="legend">{legend}</div>
 <div class="plots">{plots}</div>
 <h2>Side by side</h2>
-<p>Evenly chosen by hole ratio, not by result; under each, PSNR in the hole.</p>
+<p>Evenly chosen by hole ratio, not by result; under each, PSNR in the hole. A click enlarges a picture;
+arrow keys, or clicks on it, flip through the others in its place.</p>
 {pictures}
 <h2>What the numbers depend on</h2>
 <pre>{origin}</pre>
+<dialog><img alt=""><p></p></dialog>
+<script>{script}</script>
 </html>
+"""
+
+_SCRIPT = """
+const number = (cell) => parseFloat(cell.textContent);
+for (const [column, head] of document.querySelectorAll("th").entries())
+  head.onclick = () => {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    const body = document.querySelector("tbody");
+    const order = (a, b) => {
+      const [x, y] = [a, b].map((row) => row.cells[column]);
+      const both = [number(x), number(y)];
+      const numeric = both.every((value) => !Number.isNaN(value));
+      return numeric ? both[0] - both[1] : x.textContent.localeCompare(y.textContent);
+    };
+    const rows = [...body.rows].sort(order);
+    body.append(...(down ? rows.reverse() : rows));
+    document.querySelectorAll("th").forEach((other) => other.setAttribute("aria-sort", "none"));
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  };
+const dialog = document.querySelector("dialog");
+let figures = [], at = 0;
+const show = (index) => {
+  at = (index + figures.length) % figures.length;
+  const small = figures[at].querySelector("img");
+  Object.assign(dialog.querySelector("img"), { src: small.src, alt: small.alt });
+  dialog.querySelector("p").textContent = figures[at].querySelector("figcaption").textContent;
+};
+for (const button of document.querySelectorAll("figure button"))
+  button.onclick = () => {
+    figures = [...button.closest(".case").children];
+    show(figures.indexOf(button.parentElement));
+    dialog.showModal();
+  };
+dialog.querySelector("img").onclick = () => show(at + 1);
+dialog.onclick = (event) => event.target === dialog && dialog.close();
+dialog.onkeydown = (event) => {
+  if (event.key === "ArrowRight") show(at + 1);
+  if (event.key === "ArrowLeft") show(at - 1);
+};
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,12 +51,37 @@ def markdown(table: Sequence[Group]) -> str:
     measures = list(table[0].mean)
     lines = [["hole ratio", "N", *measures]]
     for group in table:
-        cells = [
-            f"{group.mean[m]:.4f} [{group.interval_95[m][0]:.4f}, {group.interval_95[m][1]:.4f}]"
-            for m in measures
-        ]
+        cells = [f"{group.mean[m]:.4f}{interval_text(group, m, '.4f')}" for m in measures]
         lines.append([group.label, str(group.n), *cells])
     return markdown_rows(lines)
+
+
+def interval_text(group: Group, measure: str, form: str) -> str:
+    """ " [low, high]" of a measure's interval; nothing for one picture, which says nothing of its spread."""
+    low, high = group.interval_95[measure]
+    return f" [{low:{form}}, {high:{form}}]" if group.n > 1 else ""
+
+
+def csv_rows(lines: Sequence[Sequence[object]]) -> str:
+    """A table as comma-separated values, None as an empty cell; the first line holds the headings."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def latex_rows(lines: Sequence[Sequence[str]]) -> str:
+    """A LaTeX tabular, text on the left and numbers on the right; cells with a star are bold instead."""
+    head, *rest = ([_latex(cell) for cell in line] for line in lines)
+    first, *body = (" & ".join(line) + r" \\" for line in (head, *rest))
+    begin = rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}"
+    return "\n".join([begin, r"\hline", first, r"\hline", *body, r"\hline", r"\end{tabular}", ""])
+
+
+def _latex(cell: str) -> str:
+    is_best, cell = "*" in cell, cell.replace("*", "")
+    for character in "&%$#_{}":
+        cell = cell.replace(character, "\\" + character)
+    return rf"\textbf{{{cell}}}" if is_best else cell
 
 
 def markdown_rows(lines: Sequence[Sequence[str]]) -> str:

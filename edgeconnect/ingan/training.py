@@ -17,6 +17,7 @@ from edgeconnect.ingan.transforms import Transformation
 from edgeconnect.io.images import write_png
 from edgeconnect.models.checkpoint import fitting, save_state
 from edgeconnect.training import run_folder
+from edgeconnect.training.config import to_yaml
 from edgeconnect.training.stopping import Outcome, run_steps, stop_signals
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def train(
         torch.set_num_threads(config.threads)
     with run_folder.locked(config.run):
         run = _Run(config, resume, print_line)
+        print_line(to_yaml(config))
         with stop_signals() as stopping:
             return run.loop(stopping, progress)
 

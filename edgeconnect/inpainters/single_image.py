@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.texture import fill_holes
+from edgeconnect.inpainters.budget import PLANNED_SHARE, Pace
+from edgeconnect.inpainters.texture import fill_holes, windows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edgeconnect.types import Image, Mask
 
+STARTED_SHARE = 0.4  # of a budget; the rest is for an inpainter that says what goes where
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a fill stands: `picture` is the whole photo as it would be returned now."""
+    """Where a fill stands: `picture` is the whole photo as it would be returned now, made when asked for."""
 
     seconds: float
-    picture: Image
+    make: Callable[[], Image]
+
+    @cached_property
+    def picture(self) -> Image:
+        """Like photo."""
+        return self.make()
 
 
 class SingleImage:
@@ -33,9 +40,11 @@ class SingleImage:
 
     start: an inpainter whose fill says what goes where, the photo giving the texture (for example
     `EdgeConnect.load()` with texture 0); None for the photo alone.
-    budget_seconds: after which the fill is finished from the scale that it has reached; None for no limit.
+    budget_seconds: how long it may take: what is done is chosen from the sizes of photo and holes
+    (`budget.Pace`), and the clock cuts what is left on a slower machine; None for no limit.
     seed: another one gives another fill. device: "auto", "cpu", "cuda", ...
     progress: called with a Progress at each scale; may raise to end the fill.
+    notes: what the budget left out of the last fill, in sentences.
     """
 
     def __init__(
@@ -49,6 +58,7 @@ class SingleImage:
     ) -> None:
         self.start, self.budget_seconds, self.seed = start, budget_seconds, seed
         self.device, self.progress = choose_device(device), progress
+        self.notes: list[str] = []
 
     def __call__(self, photo: Image, mask: Mask) -> Image:
         """photo (H,W,3) uint8 or uint16, mask (H,W) bool, True = hole -> like photo.
@@ -57,16 +67,23 @@ class SingleImage:
         """
         _check(photo, mask)
         began = time.monotonic()
-        budget = float("inf") if self.budget_seconds is None else self.budget_seconds
-        return fill_holes(
+        limits: dict[str, Any] = {}
+        pace = None
+        if self.budget_seconds is not None:
+            share = PLANNED_SHARE if self.start is None else STARTED_SHARE
+            pace = Pace(windows_of(mask), self.budget_seconds, share)
+            limits = {"is_over": pace.is_over, "effort": pace.effort}
+        result = fill_holes(
             photo,
             mask,
             None if self.start is None else self.start(photo, mask),
             seed=self.seed,
             device=self.device,
             progress=lambda picture: self.progress(Progress(time.monotonic() - began, picture)),
-            is_over=lambda: time.monotonic() - began > budget,
+            **limits,
         )
+        self.notes = pace.notes if pace else []
+        return result
 
 
 def parse_seconds(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from edgeconnect.masks.regions import Box, hole_groups
-from edgeconnect.patches.fill import NoPatchesError, patch_fill
+from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, patch_fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,31 +38,36 @@ def fill_holes(
     *,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    progress: Callable[[Image], None] = lambda picture: None,
+    progress: Callable[[Callable[[], Image]], None] = lambda picture: None,
     is_over: Callable[[], bool] = lambda: False,
+    effort: Callable[[], Effort] = lambda: FULL,
 ) -> Image:
     """The photo with its holes filled from its own patches; every known pixel is identical.
 
     photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, True = hole. guide: like photo, with its holes filled
     softly: what the result should resemble where it is blurred. seed: another one gives another fill.
-    progress: called with the photo as filled so far, at each scale; may raise to stop.
+    progress: called at each scale with a function that makes the photo as filled so far; may raise to stop.
     is_over: asked before each iteration; once true, the fill is finished from what it has.
+    effort: asked before each of `windows_of(mask)` how much is done for it at most.
     Where nothing is known that could be copied, the guide stays; without one NoPatchesError is raised.
     """
     result = photo.copy()
     missing = mask.copy()
-    for group in hole_groups(mask, CONTEXT_PX):
+    for window, group in windows_of(mask):
+        allowed = effort()
         if not missing[group.slices].any():
             continue
-        window = window_of(group, mask.shape)
         hole = np.zeros_like(mask[window.slices])
         inner = group.inside(window).slices
         hole[inner] = missing[group.slices]
         forbidden = mask[window.slices] & ~hole
 
-        def show(picture: torch.Tensor, window: Box = window, hole: Mask = hole) -> None:
-            result[window.slices][hole] = _pixels(picture, photo.dtype)[hole]
-            progress(result)
+        def shown(picture: Callable[[], torch.Tensor], window: Box = window, hole: Mask = hole) -> Image:
+            result[window.slices][hole] = _pixels(picture().cpu().numpy()[hole], photo.dtype)
+            return result
+
+        def show(picture: Callable[[], torch.Tensor], shown: Callable[..., Image] = shown) -> None:
+            progress(partial(shown, picture))
 
         parts = [_unit(array[window.slices]).to(device) for array in (photo, guide) if array is not None]
         try:
@@ -73,6 +79,7 @@ def fill_holes(
                 seed=seed,
                 progress=show,
                 is_over=is_over,
+                effort=allowed,
             )
         except NoPatchesError:
             if guide is None:
@@ -82,9 +89,15 @@ def fill_holes(
             softly = parts[1].cpu().numpy()
             share = torch.from_numpy(_patch_share(hole, filled.cpu().numpy(), softly))[..., None].to(device)
             filled = torch.where(share < 1, torch.lerp(parts[1], filled, share), filled)
-        show(filled)
+        shown(partial(torch.as_tensor, filled))
+        progress(lambda: result)
         missing[group.slices] = False
     return result
+
+
+def windows_of(mask: Mask) -> list[tuple[Box, Box]]:
+    """The windows in the order in which they are filled, each with the bounds of its group of holes."""
+    return [(window_of(group, mask.shape), group) for group in hole_groups(mask, CONTEXT_PX)]
 
 
 def window_of(group: Box, shape: tuple[int, ...]) -> Box:
@@ -129,7 +142,7 @@ def _unit(pixels: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(np.asarray(pixels / np.float32(np.iinfo(pixels.dtype).max), np.float32))
 
 
-def _pixels(picture: torch.Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _pixels(picture: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
     top = np.iinfo(dtype).max
-    pixels: NDArray[Any] = np.clip(np.rint(picture.cpu().numpy() * top), 0, top).astype(dtype)
+    pixels: NDArray[Any] = np.clip(np.rint(picture * top), 0, top).astype(dtype)
     return pixels

@@ -22,7 +22,7 @@ from edgeconnect.errors import InputError
 from edgeconnect.io import tiff
 from edgeconnect.io.metadata import NOTHING, Metadata
 from edgeconnect.io.metadata import of as metadata_of
-from edgeconnect.io.signatures import READABLE, kind
+from edgeconnect.io.signatures import READABLE, is_heic, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +115,8 @@ def _decode(path: Path, image: ImageFile.ImageFile, found: tiff.Found | None) ->
         notes, icc_profile = [*notes, note], None
     if image.format == "AVIF" and _is_deep_avif(path):
         notes.append("10 or 12 bits a channel were read as 8")
+    if image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
+        notes.append(f"{image.info['bit_depth']} bits a channel were read as 8")
     if orientation in _TURNS:
         notes.append(f"turned upright as its EXIF orientation {orientation} asks")
     pixels = np.ascontiguousarray(turn(pixels, orientation))
@@ -206,7 +208,13 @@ def open_image(path: Path, max_pixels: float | None = None) -> ImageFile.ImageFi
     """Read a file's header; pixels come later. InputError above `max_pixels` or MAX_PIXELS."""
     require_file(path)
     max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
-    image = Image.open(path, formats=_FORMATS)
+    if is_heic(head(path)) and _heif_opened():
+        try:
+            image = Image.open(path, formats=(*_FORMATS, "HEIF"))
+        except UnidentifiedImageError as error:
+            raise InputError(f"{path}: expected a picture, got a damaged HEIC") from error
+    else:
+        image = Image.open(path, formats=_FORMATS)
     width, height = image.size
     if width * height > max_pixels:
         image.close()
@@ -214,12 +222,22 @@ def open_image(path: Path, max_pixels: float | None = None) -> ImageFile.ImageFi
     return image
 
 
+def _heif_opened() -> bool:
+    """Have Pillow read HEIC files, where the package for it is installed: whether it is."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
 def _check_frames(path: Path, image: Image.Image) -> list[str]:
     """Refuse animations; a camera's second view is left out and said."""
     frames = getattr(image, "n_frames", 1)
     if frames == 1 or image.format == "TIFF":
         return []
-    if image.format == "MPO":
+    if image.format in ("MPO", "HEIF"):
         return [f"the first of {frames} pictures in the file"]
     raise InputError(f"{path}: expected one picture, got an animation of {frames} frames")
 

@@ -21,10 +21,21 @@ def looks_like_image(head: bytes) -> bool:
     return bool(_SIGNATURES.match(head) or _REFUSED.match(head))
 
 
+def is_heic(head: bytes) -> bool:
+    """Whether a file's first 32 bytes are those of HEIC, as phones write it."""
+    return bool(re.match(rb"....ftyp(?:he[iv]|mif1)", head, re.DOTALL)) and not _is_avif(head)
+
+
+def _is_avif(head: bytes) -> bool:
+    return b"avif" in head[8:]
+
+
 def kind(head: bytes) -> str:
     """What a file with these first 32 bytes is, in words, when Pillow does not open it."""
     if not head:
         return "an empty file"
+    if is_heic(head):
+        return "HEIC: pip install 'edgeconnect[heic]' to read it, or convert it to PNG"
     if refused := _REFUSED.match(head):
         return f"{(refused.lastgroup or '').replace('_', ' ')}: convert it to PNG first"
     if head[:2] in (b"II", b"MM") and _SIGNATURES.match(head):

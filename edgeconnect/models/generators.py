@@ -12,7 +12,7 @@ from torch import nn
 from edgeconnect.composite import composite
 from edgeconnect.edges.continuation import continue_edges
 from edgeconnect.models.layers import Generator, Upsampling
-from edgeconnect.models.smooth_fill import smooth_fill
+from edgeconnect.models.smooth_fill import smooth_fill, smooth_fill_operator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,6 +139,10 @@ class InpaintGenerator(nn.Module):
         if self.hole_start == "white":
             masked = composite(photo, torch.ones_like(photo), mask)
             return (torch.tanh(self.net(torch.cat((masked, edge), dim=1)).float()) + 1) / 2
-        filled = smooth_fill(photo, mask).clamp(0, 1) if start is None else composite(photo, start, mask)
+        filled = self._smooth(photo, mask).clamp(0, 1) if start is None else composite(photo, start, mask)
         residual = self.net(torch.cat((filled, edge, mask), dim=1)).float()
         return (torch.tanh(residual + torch.atanh(1.96 * filled.float() - 0.98)) + 1) / 2
+
+    @staticmethod
+    def _smooth(photo: Tensor, mask: Tensor) -> Tensor:
+        return (smooth_fill_operator if torch.compiler.is_exporting() else smooth_fill)(photo, mask)

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TENSION = 0.3
+STEPS = 12
+
+
 @torch.no_grad()
-def smooth_fill(photo: Tensor, mask: Tensor, tension: float = 0.3, steps: int = 12) -> Tensor:
+def smooth_fill(photo: Tensor, mask: Tensor, tension: float = TENSION, steps: int = STEPS) -> Tensor:
     """Continue the rim of the hole and its gradients into it: an approximate spline under tension.
 
     (N,C,H,W) and (N,1,H,W), 1 = hole -> (N,C,H,W) in the photo's range, known pixels unchanged. Minimises the
@@ -35,6 +39,20 @@ def smooth_fill(photo: Tensor, mask: Tensor, tension: float = 0.3, steps: int = 
     filled = F.interpolate(filled, photo.shape[-2:], mode="bilinear", align_corners=False)
     filled = _conjugate_gradients(composite(photo, filled, mask), mask, tension, steps)
     return composite(photo, filled, mask)
+
+
+@torch.library.custom_op("edgeconnect::smooth_fill", mutates_args=())
+def smooth_fill_operator(photo: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """`smooth_fill` as one operator, which an exported graph holds as it is: its levels depend on the size.
+
+    photo (N,C,H,W), mask (N,1,H,W), 1 = hole -> (N,C,H,W).
+    """
+    return smooth_fill(photo, mask)
+
+
+@smooth_fill_operator.register_fake
+def _(photo: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(photo)
 
 
 def _conjugate_gradients(filled: Tensor, mask: Tensor, tension: float, steps: int) -> Tensor:

@@ -11,7 +11,7 @@ EDGE = 0.2  # of 1; a larger difference is an edge of the photo, not a seam
 STEPS = 40
 
 
-def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor) -> Tensor:
+def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor, steps: int = STEPS) -> Tensor:
     """The copied picture in the hole, its colours moved so that no copy ends in a seam: (H,W,3).
 
     copied: (H,W,3), also just outside the hole, where it says what the copy would have there. photo: (H,W,3).
@@ -20,13 +20,14 @@ def blend_seam(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor) -
     Solves the screened Poisson equation (Pérez et al., "Poisson Image Editing", 2003; Bhat et al., 2008; for
     copies of patches Darabi et al., "Image Melding", 2012) for the correction u: the sum of squares of
     grad(u) - jump plus SCREENING times that of u is least in the hole, u = photo - copied outside. A
-    difference of more than half of EDGE counts less and less, of more than EDGE nothing.
+    difference of more than half of EDGE counts less and less, of more than EDGE nothing. `steps` of conjugate
+    gradients; with 0 the copies stay as they are.
     """
     if not hole.any():
         return photo
     around = _bounds(hole)
     result = photo.clone()
-    result[around] = _blended(copied[around], photo[around], hole[around], gradients[around])
+    result[around] = _blended(copied[around], photo[around], hole[around], gradients[around], steps)
     return result
 
 
@@ -36,12 +37,14 @@ def _bounds(hole: Tensor) -> tuple[slice, slice]:
     return slice(max(int(y[0]) - 1, 0), int(y[-1]) + 2), slice(max(int(x[0]) - 1, 0), int(x[-1]) + 2)
 
 
-def _blended(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor) -> Tensor:
+def _blended(copied: Tensor, photo: Tensor, hole: Tensor, gradients: Tensor, steps: int) -> Tensor:
+    if not steps:
+        return torch.where(hole[..., None], copied, photo)
     inside = hole[None, None].float()
     reached = F.max_pool2d(inside, 3, 1, 1)
     picture = _planes(copied)
     given = _seam(_planes(photo) - picture) * (reached - inside)
-    correction = _solve(given, inside, _divergence(picture, _planes(gradients), reached))
+    correction = _solve(given, inside, _divergence(picture, _planes(gradients), reached), steps)
     blended = (copied + correction[0].permute(1, 2, 0)).clamp(0, 1)
     return torch.where(hole[..., None], blended, photo)
 
@@ -68,7 +71,7 @@ def _divergence(picture: Tensor, gradients: Tensor, reached: Tensor) -> Tensor:
     return total
 
 
-def _solve(given: Tensor, inside: Tensor, source: Tensor) -> Tensor:
+def _solve(given: Tensor, inside: Tensor, source: Tensor, steps: int) -> Tensor:
     """Conjugate gradients for the correction inside, `given` (1,C,H,W) on the rim, the right side `source`;
     where nothing is known none of it flows: (1,C,H,W).
     """
@@ -90,7 +93,7 @@ def _solve(given: Tensor, inside: Tensor, source: Tensor) -> Tensor:
     u = torch.zeros(1, given.shape[1], *shape, device=given.device)
     residual = (neighbours(given) + source) * inside
     direction, size = residual, dot(residual, residual)
-    for _ in range(STEPS):
+    for _ in range(steps):
         applied = operator(direction)
         length = size / dot(direction, applied).clamp(min=1e-20)
         u, residual = u + length * direction, residual - length * applied

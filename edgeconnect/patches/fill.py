@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -21,8 +22,9 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
+from edgeconnect.masks.regions import Box, cells
 from edgeconnect.models.smooth_fill import smooth_fill
-from edgeconnect.patches.blending import blend_seam
+from edgeconnect.patches.blending import STEPS, blend_seam
 from edgeconnect.patches.matching import (
     PATCH_PX,
     PatchField,
@@ -51,6 +53,8 @@ MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a seco
 MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
 ITERATIONS = (8, 4, 2)  # at the coarsest scale, the next one and those below it
 FINEST_ITERATIONS = 1
+STRIP_PX = 2**22  # of a large photo that are halved at once
+TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a correction fades within 10 px
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 3.0  # cost of an offset unlike the neighbours', against the median distance
 FINEST_COHERENCE = 10.0  # copies that do not agree average to haze
@@ -67,6 +71,17 @@ class NoPatchesError(InputError):
     """Nothing is known that could be copied."""
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How much is done for a hole: pixels of the largest scale that is solved, steps of blending."""
+
+    solved_px: int = MAX_SOLVED_PX
+    blend_steps: int = STEPS
+
+
+FULL = Effort()
+
+
 def patch_fill(
     photo: Tensor,
     hole: Tensor,
@@ -74,8 +89,9 @@ def patch_fill(
     *,
     forbidden: Tensor | None = None,
     seed: int = 0,
-    progress: Callable[[Tensor], None] = lambda picture: None,
+    progress: Callable[[Callable[[], Tensor]], None] = lambda picture: None,
     is_over: Callable[[], bool] = lambda: False,
+    effort: Effort = FULL,
 ) -> Tensor:
     """Fill the hole of a photo from its own patches; known pixels stay as they are.
 
@@ -83,12 +99,15 @@ def patch_fill(
     guide: (H,W,3), a soft fill that the result should resemble where it is blurred.
     forbidden: (H,W) bool, known pixels that nothing is copied from. seed: of the random search, and from 1
     on of noise in the start, which gives other fills.
-    progress: called with the photo (H,W,3) as filled at each scale; may raise to stop.
-    is_over: asked before each iteration; once true, the matches so far are carried up and copied from.
+    progress: called at each scale with a function that makes the photo (H,W,3) as filled so far; may raise to
+    stop.
+    is_over: asked before each iteration and tile; once true, the matches so far are carried up and copied
+    from, and seams stay.
+    effort: how much is done at most.
     Returns (H,W,3). Raises NoPatchesError.
     """
     closed = hole if forbidden is None else hole | forbidden
-    scales = _scales(photo, hole, closed, guide)
+    scales = _scales(photo, hole, closed, guide, effort.solved_px)
     generator = torch.Generator().manual_seed(seed)
     level: _Level | None = None
     for scale in reversed(scales):
@@ -96,12 +115,12 @@ def patch_fill(
             break
         level = _Level(scale, level, generator, seed)
         level.settle(_iterations(scale.number, len(scales)), is_over)
-        progress(_at_full_size(level.picture, photo, hole, scale.factor))
+        progress(partial(_at_full_size, level.picture, photo, hole, scale.factor))
     if level is None:  # pragma: no cover - there is always a scale
         raise ValueError("expected at least one scale")
     if level.scale.factor > 1:
-        return _carried_up(level, photo, hole, closed)
-    blended = level.blended()[: hole.shape[0], : hole.shape[1]]
+        return _carried_up(level, photo, hole, closed, effort.blend_steps, is_over)
+    blended = level.blended(effort.blend_steps)[: hole.shape[0], : hole.shape[1]]
     return torch.where(hole[..., None], blended, photo)
 
 
@@ -130,34 +149,55 @@ def _iterations(number: int, count: int) -> int:
     return ITERATIONS[min(count - 1 - number, len(ITERATIONS) - 1)]
 
 
-def _scales(photo: Tensor, hole: Tensor, closed: Tensor, guide: Tensor | None) -> list[_Scale]:
+def _scales(
+    photo: Tensor, hole: Tensor, closed: Tensor, guide: Tensor | None, solved_px: int
+) -> list[_Scale]:
     """From the finest that is solved to the coarsest, at which the hole is shallow."""
     height, width = hole.shape
     if min(hole.shape) < PATCH_PX:
         raise NoPatchesError(f"expected a photo of {PATCH_PX} px or more on each side, got {width}x{height}")
-    finest = max(0, math.ceil(math.log2(height * width / MAX_SOLVED_PX) / 2))
+    finest = max(0, math.ceil(math.log2(height * width / solved_px) / 2))
     most = max(finest, int(math.log2(max(min(height, width) / MIN_SIDE_PX, 1))))
     unit = 2**most
-    layers = [photo * ~hole[..., None], (~hole)[..., None].float(), (~closed)[..., None].float()]
-    if guide is not None:
-        layers.append(torch.where(hole[..., None], guide, photo))
-    planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
-    planes = F.pad(planes, (0, -width % unit, 0, -height % unit), "replicate")
+    planes = _halved_planes(photo, hole, closed, guide, unit, finest)
     scales: list[_Scale] = []
-    for level in range(most + 1):
+    for level in range(finest, most + 1):
         scale = _scale(planes, len(scales), 2**level, (height >> level, width >> level), guide is not None)
         if level > finest and int((scale.usable == 1).sum()) < MIN_PATCHES:
             break
-        if level >= finest:
-            if level == finest and not scale.usable.any():
-                raise NoPatchesError(
-                    f"expected a known patch of {PATCH_PX}x{PATCH_PX} pixels around the hole, got none"
-                )
-            scales.append(scale)
-            if _depth(scale.hole) <= SHALLOW_PX:
-                break
+        if level == finest and not scale.usable.any():
+            raise NoPatchesError(
+                f"expected a known patch of {PATCH_PX}x{PATCH_PX} pixels around the hole, got none"
+            )
+        scales.append(scale)
+        if _depth(scale.hole) <= SHALLOW_PX:
+            break
         planes = F.avg_pool2d(planes, 2)
     return scales
+
+
+def _halved_planes(
+    photo: Tensor, hole: Tensor, closed: Tensor, guide: Tensor | None, unit: int, times: int
+) -> Tensor:
+    """Photo * known, known, open and guide, (1,5 or 8,h,w), extended to multiples of `unit` and halved.
+
+    Strip by strip where it is halved: a large photo's planes would be several times the photo.
+    """
+    height, width = hole.shape
+    rows = unit * max(1, STRIP_PX // (unit * width)) if times else height
+    strips = []
+    for top in range(0, height, rows):
+        part = slice(top, top + rows)
+        known = ~hole[part, :, None]
+        layers = [photo[part] * known, known.float(), (~closed)[part, :, None].float()]
+        if guide is not None:
+            layers.append(torch.where(hole[part, :, None], guide[part], photo[part]))
+        planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
+        planes = F.pad(planes, (0, -width % unit, 0, -planes.shape[2] % unit), "replicate")
+        for _ in range(times):
+            planes = F.avg_pool2d(planes, 2)
+        strips.append(planes)
+    return torch.cat(strips, 2) if len(strips) > 1 else strips[0]
 
 
 def _scale(planes: Tensor, number: int, factor: int, inside: tuple[int, int], guided: bool) -> _Scale:
@@ -230,7 +270,7 @@ class _Level:
             field.propagate(index, described, coherence, passes=2)
             self._paint(self._nearness * vote_weights(field.distances, SHARPNESS))
 
-    def blended(self) -> Tensor:
+    def blended(self, steps: int) -> Tensor:
         """The picture (h,w,3) with its seams closed, at the rim and between copies.
 
         For that the patches propose colours for the known pixels next to the hole, too, and gradients.
@@ -244,7 +284,7 @@ class _Level:
         gradients = copied.new_zeros(*copied.shape[:2], 6)
         worth = torch.where(_with_next(self._source_hole), 1e-6, 1.0)
         gradients[pixels] = self.field.vote(_gradients(source), weights, pixels, worth)
-        return blend_seam(copied, self.scale.picture, self.hole, gradients)
+        return blend_seam(copied, self.scale.picture, self.hole, gradients, steps)
 
     def _describe(self) -> Tensor:
         """Descriptors of the queries in the present picture."""
@@ -322,19 +362,42 @@ def _depth(hole: Tensor) -> float:
     return float(cv2.distanceTransform(hole.cpu().numpy().astype(np.uint8), cv2.DIST_C, 3).max())
 
 
-def _at_full_size(picture: Tensor, photo: Tensor, hole: Tensor, factor: int) -> Tensor:
-    """The photo with its hole from a picture `factor` times smaller."""
+def _at_full_size(
+    picture: Tensor, photo: Tensor, hole: Tensor, factor: int, top: int = 0, left: int = 0
+) -> Tensor:
+    """A part of the photo from (top, left) on, with its hole, from a whole picture `factor` times smaller."""
+    height, width = hole.shape
     if factor > 1:
-        planes = picture.permute(2, 0, 1)[None]
+        # with a pixel more on each side, for these are means of neighbours
+        y, x = max(top // factor - 1, 0), max(left // factor - 1, 0)
+        near = picture[y : (top + height) // factor + 2, x : (left + width) // factor + 2]
+        planes = near.permute(2, 0, 1)[None]
         picture = F.interpolate(planes, scale_factor=factor, mode="bilinear")[0].permute(1, 2, 0)
-    return torch.where(hole[..., None], picture[: hole.shape[0], : hole.shape[1]], photo)
+        top, left = top - y * factor, left - x * factor
+    return torch.where(hole[..., None], picture[top : top + height, left : left + width], photo)
 
 
-def _carried_up(level: _Level, photo: Tensor, hole: Tensor, closed: Tensor) -> Tensor:
+def _carried_up(
+    level: _Level, photo: Tensor, hole: Tensor, closed: Tensor, steps: int, is_over: Callable[[], bool]
+) -> Tensor:
     """The photo with its hole copied at full size along the matches of a coarser scale, seams closed.
 
-    Pixels whose source is unknown are enlarged from the coarser scale.
+    Pixels whose source is unknown are enlarged from the coarser scale. A large hole is copied tile by tile.
     """
+    result = photo.clone()
+    mask = hole.cpu().numpy()
+    for tile in cells(mask, TILE_PX):
+        window = tile.grown(TILE_MARGIN_PX, mask.shape)
+        filled = _tile(level, photo, hole, closed, window, 0 if is_over() else steps)
+        result[tile.slices] = filled[tile.inside(window).slices]
+    return result
+
+
+def _tile(
+    level: _Level, photo: Tensor, whole_hole: Tensor, closed: Tensor, window: Box, steps: int
+) -> Tensor:
+    """A window (h,w,3) of `_carried_up`."""
+    hole, shown = whole_hole[window.slices], photo[window.slices]
     factor, field, half = level.scale.factor, level.field, PATCH_PX // 2
     down, right = (
         offsets.new_zeros(field.rows * field.columns).index_put((field.queries,), offsets)
@@ -344,24 +407,24 @@ def _carried_up(level: _Level, photo: Tensor, hole: Tensor, closed: Tensor) -> T
         )
     )
     near = F.max_pool2d(hole[None, None].float(), 3, 1, 1)[0, 0] > 0
-    y, x = near.nonzero(as_tuple=True)
+    in_y, in_x = near.nonzero(as_tuple=True)
+    y, x = in_y + window.top, in_x + window.left
     middle_y = (y // factor - half).clamp(0, field.rows - 1)
     middle_x = (x // factor - half).clamp(0, field.columns - 1)
     patch = middle_y * field.columns + middle_x
     source = _FullSizeSource(photo, closed, factor * level.hole.shape[1])
     from_y, from_x = y + factor * down[patch], x + factor * right[patch]
     colours, known = source.at(from_y, from_x)
-    copied = _at_full_size(level.picture, photo, hole, factor)
-    copied[y, x] = torch.where(known[:, None], colours, copied[y, x])
+    copied = _at_full_size(level.picture, shown, hole, factor, window.top, window.left)
+    copied[in_y, in_x] = torch.where(known[:, None], colours, copied[in_y, in_x])
     gradients = _gradients(copied)
-    steps = []
-    has_gradient = known
+    there, has_gradient = [], known
     for dy, dx in ((1, 0), (0, 1)):
         following, is_known = source.at(from_y + dy, from_x + dx)
-        steps.append(following - colours)
+        there.append(following - colours)
         has_gradient = has_gradient & is_known
-    gradients[y, x] = torch.where(has_gradient[:, None], torch.cat(steps, 1), gradients[y, x])
-    return blend_seam(copied, photo, hole, gradients)
+    gradients[in_y, in_x] = torch.where(has_gradient[:, None], torch.cat(there, 1), gradients[in_y, in_x])
+    return blend_seam(copied, shown, hole, gradients, steps)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import yaml
@@ -238,6 +240,15 @@ class TrainConfig(BaseModel):
         return self.steps * (usual if self.lr_drop_at is None else self.lr_drop_at)
 
     @property
+    def needs_features(self) -> bool:
+        """Whether a loss looks at VGG's features."""
+        return self.stage != "edge" and bool(self.w_perceptual or self.w_style)
+
+    def rate_at(self, step: int) -> float:
+        """The generators' learning rate in the step after `step`."""
+        return self.learning_rate * (0.1 if step >= self.drop_step else 1.0)
+
+    @property
     def loss_weights(self) -> dict[str, float]:
         """Weight of each named term of this stage's generator and discriminator losses."""
         if self.stage == "edge":
@@ -266,9 +277,14 @@ def beta_faults(betas: tuple[float, float]) -> list[str]:
     return [f"betas: expected two numbers from 0 to below 1, got {betas[0]:g},{betas[1]:g}"]
 
 
-def make_config(given: dict[str, Any], file: Path | None = None) -> TrainConfig:
-    """A checked TrainConfig from a YAML file's fields and then `given`; all faults in one InputError."""
-    values = {**(read_yaml(file) if file else {}), **given}
+def make_config(
+    given: dict[str, Any], file: Path | None = None, preset: Mapping[str, Any] = MappingProxyType({})
+) -> TrainConfig:
+    """A checked TrainConfig from a preset, over it a YAML file's fields and over these `given`.
+
+    Raises one InputError with all faults.
+    """
+    values = {**preset, **(read_yaml(file) if file else {}), **given}
     return checked(TrainConfig, values, str(file or "training options"))
 
 

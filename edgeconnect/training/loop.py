@@ -13,10 +13,12 @@ from edgeconnect.device import choose_device
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
 from edgeconnect.io.paths import depth_notes, find_broken, photo_paths
+from edgeconnect.io.schema import read_yaml
 from edgeconnect.masks.sampler import MaskMix
 from edgeconnect.models.checkpoint import fitting, save_state, save_weights
 from edgeconnect.models.vgg import find_vgg19, load_features
 from edgeconnect.training import distributed, run_folder
+from edgeconnect.training.config import make_config, to_yaml
 from edgeconnect.training.data import TrainingPhotos, training_loader, validation_items
 from edgeconnect.training.initial import initialise
 from edgeconnect.training.stopping import Outcome, Signals, StopWaitingError, run_steps, stop_signals
@@ -62,6 +64,7 @@ def train(
         quiet = (lambda text: None) if not ranks.is_main else print_line
         trainer, state = _make_trainer(config, device, ranks, resume, quiet)
         run = _Run(config, trainer, state, ranks, quiet)
+        quiet(to_yaml(config))
         with stop_signals() as stopping:
             return run.loop(stopping, progress)
 
@@ -198,9 +201,24 @@ def _make_trainer(
         if trainer.step > config.steps:
             raise InputError(f"{config.run}: expected more steps than its {trainer.step}, got {config.steps}")
         print_line(f"resumed from {checkpoint}")
+        for note in _rate_notes(config, trainer.step):
+            print_line(note)
     elif resume:
         print_line("nothing was saved yet: from the start")
     return trainer, {"photos": state["photos"]} if "photos" in state else {}
+
+
+def _rate_notes(config: TrainConfig, step: int) -> list[str]:
+    """What more or fewer steps than before do to the learning rate, whose drop is a share of them."""
+    before = make_config(read_yaml(run_folder.Paths(config.run).config))
+    if before.steps == config.steps:
+        return []
+    was, now, drop = before.rate_at(max(step - 1, 0)), config.rate_at(step), config.drop_step
+    then = f", and a tenth of that from step {drop:.0f} on" if step < drop < config.steps else ""
+    return [
+        f"{config.steps} steps instead of {before.steps}: the learning rate was {was:g} and is {now:g} now"
+        f"{then}; its drop is at a share of all steps (--lr-drop-at)"
+    ]
 
 
 def _own_device(device: torch.device, ranks: Ranks) -> torch.device:
@@ -214,7 +232,7 @@ def _own_device(device: torch.device, ranks: Ranks) -> torch.device:
 
 
 def _features(config: TrainConfig) -> FeatureExtractor | None:
-    if config.stage == "edge":
+    if not config.needs_features:
         return None
     path = find_vgg19() if config.features == "vgg19" else Path(config.features)
     return load_features(path, config.feature_norm)

@@ -122,7 +122,7 @@ class InpaintStage:
         self,
         G2: nn.Module,
         D2: nn.Module,
-        features: FeatureExtractor,
+        features: FeatureExtractor | None,
         *,
         kind: losses.AdversarialKind,
         weights: dict[str, float],
@@ -173,15 +173,18 @@ class InpaintStage:
         if self.weights["adv"]:
             terms["adv"] = losses.adversarial_g(self.D2(I_pred)[-1], self.kind)
         if self.weights["perceptual"]:
-            terms["perceptual"] = losses.perceptual(*self._features(I_gt, I_pred, self.VGG.perceptual_taps))
+            terms["perceptual"] = losses.perceptual(
+                *self._features(I_gt, I_pred, _given(self.VGG).perceptual_taps)
+            )
         if self.weights["style"]:
-            terms["style"] = losses.style(*self._features(I_gt * M, I_pred * M, self.VGG.style_taps))
+            terms["style"] = losses.style(*self._features(I_gt * M, I_pred * M, _given(self.VGG).style_taps))
         return terms
 
     def _features(self, truth: Tensor, predicted: Tensor, taps: tuple[str, ...]) -> tuple[Features, Features]:
+        VGG = _given(self.VGG)
         with torch.no_grad():
-            true_features = self.VGG(truth, taps)
-        return true_features, self.VGG(predicted, taps)
+            true_features = VGG(truth, taps)
+        return true_features, VGG(predicted, taps)
 
 
 class JointStage(InpaintStage):
@@ -192,7 +195,7 @@ class JointStage(InpaintStage):
         G1: nn.Module,
         G2: nn.Module,
         D2: nn.Module,
-        features: FeatureExtractor,
+        features: FeatureExtractor | None,
         *,
         kind: losses.AdversarialKind,
         weights: dict[str, float],
@@ -208,5 +211,7 @@ class JointStage(InpaintStage):
 
 def _given(value: T | None) -> T:
     if value is None:
-        raise ValueError("this stage was given a prediction that it does not make")
+        raise ValueError(
+            "this stage was given a prediction that it does not make, or no features for its losses"
+        )
     return value

@@ -55,13 +55,15 @@ def _network_config(name: str, config: TrainConfig) -> dict[str, Any]:
 def build_stage(
     config: TrainConfig, networks: Mapping[str, nn.Module], features: FeatureExtractor | None
 ) -> Stage:
-    """The stage that `config` names, over its networks; `features` are needed by inpaint and joint."""
+    """The stage that `config` names, over its networks; `features` are needed where
+    `config.needs_features`.
+    """
     kind, weights = config.adversarial, config.loss_weights
     if config.stage == "edge":
         return EdgeStage(
             networks["edge_generator"], networks["edge_discriminator"], kind=kind, weights=weights
         )
-    if features is None:
+    if features is None and config.needs_features:
         raise ValueError(f"stage {config.stage} needs a feature extractor")
     G1, G2, D2 = (networks.get(n) for n in ("edge_generator", "inpaint_generator", "inpaint_discriminator"))
     assert G2 is not None and D2 is not None
@@ -186,8 +188,7 @@ class Trainer:
         self.step = int(state["step"])
 
     def _set_learning_rates(self) -> None:
-        dropped = self.step >= self.config.drop_step
-        lr = self.config.learning_rate * (0.1 if dropped else 1.0)
+        lr = self.config.rate_at(self.step)
         for name, rate in (("g", lr), ("d", lr * self.config.d_lr_ratio)):
             for group in self.optimizers[name].param_groups:
                 group["lr"] = rate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 
 from edgeconnect.composite import composite
 from edgeconnect.edges.maps import draw_edges
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from edgeconnect.training.stages import Prediction
 
 
+CAPTION_PX = 16
+
+
 def validate(
     predict: Callable[[Batch], Prediction], items: Sequence[Batch], batch_size: int, grid_rows: int = 8
 ) -> tuple[dict[str, float], NDArray[np.uint8]]:
-    """Mean scores over `items` and a sample grid of the first of them, (H,W,3) uint8.
+    """Mean scores over `items` and a captioned sample grid of the first of them, (H,W,3) uint8.
 
     Scores by name, protocol `hole`: hole_psnr_db, hole_ssim, hole_l1 where the stage paints; edge_precision,
     edge_recall and edge_f1 in the hole (threshold 0.5) where it draws edges.
@@ -39,7 +43,22 @@ def validate(
             scores.append(_scores(batch, prediction, i))
             if len(rows) < grid_rows:
                 rows.append(sample_row(batch, prediction, i))
-    return _means(scores), np.concatenate(rows)
+    return _means(scores), np.concatenate([caption(prediction, rows[0].shape[1]), *rows])
+
+
+def caption(prediction: Prediction, width: int) -> NDArray[np.uint8]:
+    """The names of a sample row's pictures as a line of text, (CAPTION_PX,width,3) uint8."""
+    names = [
+        "photo",
+        "hole",
+        *(["edges"] if prediction.C_comp is not None else []),
+        *(["result"] if prediction.I_pred is not None else []),
+    ]
+    line = Image.new("RGB", (width, CAPTION_PX), "white")
+    draw = ImageDraw.Draw(line)
+    for number, name in enumerate(names):
+        draw.text((number * width // len(names) + 3, 1), name, "black", ImageFont.load_default(11))
+    return np.asarray(line)
 
 
 def sample_row(batch: Batch, prediction: Prediction, i: int) -> NDArray[np.uint8]:

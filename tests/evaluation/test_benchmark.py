@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+from base64 import b64decode
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from small import run_verb, sentence_of, write_vgg19
 from torchvision import models
 
@@ -107,14 +111,67 @@ def test_another_tools_results_are_scored_by_name(folders):
     assert mine == others
 
 
-def test_the_report_shows_files_that_exist_and_needs_no_network(folders):
+def test_the_report_is_one_file_with_its_pictures_in_it(folders):
     run(folders)
     page = (folders / "out" / "report.html").read_text()
-    pictures = re.findall(r'src="([^"]+)"', page)
+    pictures = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="(\w+) of ([\w-]+)"', page)
     assert len(pictures) == 4 * 4
-    assert all((folders / "out" / path).is_file() for path in pictures)
-    assert "http" not in page
+    assert not re.search(r'(src|href)="(?!data:)', page) and "http" not in page
     assert page.count("<svg") == 6
+    content, _, name = next(picture for picture in pictures if picture[1] == "hole")
+    shown = np.asarray(Image.open(BytesIO(b64decode(content))))
+    hole = read_rgb(folders / "out" / "inputs" / "holes" / f"{name}.png")
+    assert shown.shape == hole.shape
+    assert shown[(hole == 255).all(2)].mean() > 220 and shown.mean() == pytest.approx(hole.mean(), abs=8)
+
+
+@pytest.mark.slow
+def test_the_report_sorts_and_flips_in_a_browser(folders, browser):
+    run(folders)
+    page = browser.new_page()
+    page.goto((folders / "out" / "report.html").as_uri())
+
+    def column(number):
+        return page.locator(f"tbody td:nth-child({number})").all_inner_texts()
+
+    assert column(1) == ["telea", "ns"]
+    for expected in (["ns", "telea"], ["telea", "ns"]):
+        page.locator("th button").first.click()
+        assert column(1) == expected
+    page.locator("th button").nth(2).click()
+    scores = [float(re.match(r"[\d.]+", cell)[0]) for cell in column(3)]
+    assert scores == sorted(scores) and len(scores) == 2
+    page.locator(".case button").first.click()
+    captions = []
+    for _ in range(5):
+        captions.append(page.locator("dialog p").inner_text().split()[0])
+        page.keyboard.press("ArrowRight")
+    assert captions == ["hole", "telea", "ns", "truth", "hole"]
+    page.close()
+
+
+def test_the_tables_for_spreadsheets_and_papers_hold_the_means(folders):
+    rows = run(folders)
+    table = list(csv.DictReader((folders / "out" / "results.csv").read_text().splitlines()))
+    assert [line["inpainter"] for line in table] == ["telea", "ns"]
+    expected = np.mean([row["hole/psnr_db"] for row in rows if row["inpainter"] == "telea"])
+    assert float(table[0]["hole/psnr_db mean"]) == pytest.approx(expected)
+    assert float(table[0]["hole/psnr_db low"]) <= expected <= float(table[0]["hole/psnr_db high"])
+    assert table[0]["fid"] == "" and float(table[0]["seconds"]) > 0
+    latex = (folders / "out" / "results.tex").read_text()
+    assert latex.startswith(r"\begin{tabular}{lr") and latex.endswith("\\end{tabular}\n")
+    assert r"\textbf{" in latex and "*" not in latex
+    assert latex.count(" & ") == 3 * (latex.splitlines()[2].count(" & "))
+
+
+def test_one_picture_has_no_interval(folders):
+    for path in [*list_images(folders / "photos")[1:], *list_images(folders / "masks")[1:]]:
+        path.unlink()
+    run(folders)
+    text = (folders / "out" / "results.md").read_text()
+    assert re.search(r"\| telea +\| 1 ", text) and "[" not in text.split("Means")[0]
+    table = list(csv.DictReader((folders / "out" / "results.csv").read_text().splitlines()))
+    assert table[0]["lama/ssim mean"] and not table[0]["lama/ssim low"]
 
 
 def test_results_of_something_else_under_the_same_name_are_never_mixed(folders):

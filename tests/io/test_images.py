@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -345,7 +346,7 @@ def test_files_that_are_no_pictures_are_named_for_what_they_are(rng, tmp_path):
         "floats.tif": "float or unusual channels",
         "text.jpg": "another kind",
         "empty.png": "an empty file",
-        "phone.jpg": "HEIC: convert",
+        "phone.jpg": "a damaged HEIC",
         "light.hdr": "Radiance HDR: convert",
         "missing.png": "no such file",
         ".": "got a folder",
@@ -353,6 +354,29 @@ def test_files_that_are_no_pictures_are_named_for_what_they_are(rng, tmp_path):
     for name, reason in reasons.items():
         with pytest.raises(InputError, match=reason):
             read_photo(tmp_path / name)
+
+
+@pytest.fixture
+def phone_photo(rng, tmp_path):
+    """A HEIC file without loss, and its pixels."""
+    heif = pytest.importorskip("pillow_heif")
+    pixels = rng.integers(0, 256, (40, 60, 3), np.uint8)
+    heif.register_heif_opener()
+    path = tmp_path / "phone.heic"
+    Image.fromarray(pixels).save(path, "HEIF", quality=-1, chroma=444, matrix_coefficients=0)
+    return path, pixels
+
+
+def test_a_phones_heic_is_read_with_its_package(phone_photo):
+    path, pixels = phone_photo
+    np.testing.assert_array_equal(read_photo(path).rgb, pixels)
+
+
+def test_where_heic_cannot_be_read_the_way_out_is_named(phone_photo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setitem(Image.OPEN, "HEIF", None)
+    with pytest.raises(InputError, match=r"phone\.heic: .*HEIC: pip install 'edgeconnect\[heic\]'"):
+        read_photo(phone_photo[0])
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_fill_and_another_one_another() -> None:
 def test_each_scale_is_shown_at_the_photos_size() -> None:
     shown: list[torch.Tensor] = []
     picture, hole = photo(), box(64, 10, 10, 30)
-    patch_fill(picture, hole, progress=shown.append)
+    patch_fill(picture, hole, progress=lambda picture: shown.append(picture()))
     assert len(shown) > 1
     assert all(s.shape == picture.shape and torch.equal(s[~hole], picture[~hole]) for s in shown)
 

@@ -9,7 +9,7 @@ from edgeconnect.composite import composite
 from edgeconnect.metrics import pixel
 from edgeconnect.training.batch import Batch
 from edgeconnect.training.stages import Prediction
-from edgeconnect.training.validation import sample_row, validate
+from edgeconnect.training.validation import CAPTION_PX, sample_row, validate
 
 
 def items(count: int) -> list[Batch]:
@@ -49,7 +49,7 @@ def test_items_without_a_hole_are_left_out_of_the_means() -> None:
     with_whole, grid = validate(noisy, [whole, *photos[1:]], 3)
     without, _ = validate(noisy, photos[1:], 2)
     assert with_whole == pytest.approx(without)
-    assert len(grid) == 3 * 32
+    assert len(grid) == CAPTION_PX + 3 * 32
     assert validate(noisy, [whole], 1)[0] == {}
 
 
@@ -63,7 +63,8 @@ def test_scores_agree_with_the_metrics_on_the_composite() -> None:
 
 def test_a_grid_has_a_row_for_each_item_up_to_its_limit_and_a_cell_for_each_picture() -> None:
     _, grid = validate(noisy, items(5), 2, grid_rows=3)
-    assert grid.shape == (3 * 32, 4 * 32, 3)
+    assert grid.shape == (CAPTION_PX + 3 * 32, 4 * 32, 3)
+    assert [(grid[:CAPTION_PX, 32 * i : 32 * i + 32] < 128).any() for i in range(4)] == [True] * 4
     assert grid.dtype == np.uint8
     _, grid = validate(lambda b: Prediction(C_pred=b.edge, C_comp=b.edge), items(2), 2)
     assert grid.shape == (2 * 32, 3 * 32, 3)

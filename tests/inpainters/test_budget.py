@@ -1,0 +1,100 @@
+"""What a time for a fill does: chosen by sizes, cut by the clock where the machine is slow, and said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage import data
+
+from edgeconnect.inpainters import budget
+from edgeconnect.inpainters.budget import EFFORTS, LEAST, Pace, seconds_of
+from edgeconnect.inpainters.single_image import SingleImage
+from edgeconnect.masks.regions import Box
+from edgeconnect.patches import fill as patches
+from edgeconnect.patches.fill import FULL
+
+
+def case(side: int, hole: int) -> tuple[Box, Box]:
+    """A window of a side with a hole in its middle."""
+    edge = (side - hole) // 2
+    return Box(0, 0, side, side), Box(edge, edge, edge + hole, edge + hole)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is set by hand."""
+    now = [100.0]
+    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def larger(monkeypatch):
+    """A photo that is matched at half its size, and a hole that is copied in nine tiles."""
+    monkeypatch.setattr(patches, "TILE_PX", 160)
+    photo = np.tile(data.coffee()[:240, :240], (3, 3, 1))
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[100:500, 100:500] = True
+    return photo, mask
+
+
+def test_less_effort_is_less_work_at_every_size() -> None:
+    for side, hole in ((256, 40), (1000, 400), (4000, 800), (6000, 4000)):
+        costs = [seconds_of(*case(side, hole), effort) for effort in EFFORTS]
+        assert costs == sorted(costs, reverse=True)
+
+
+def test_the_plan_fits_and_does_not_look_at_the_clock(clock) -> None:
+    windows = [case(600, 200)] * 40
+    for seconds in (12.0, 20.0, 60.0):
+        pace = Pace(windows, seconds)
+        chosen = pace.effort()
+        assert sum(seconds_of(*pair, chosen) for pair in windows) <= seconds
+    assert chosen == FULL and pace.notes == []
+    clock[0] += 1000
+    assert Pace(windows, 12).effort() == Pace(windows, 12).effort() != FULL
+
+
+def test_what_was_left_out_is_said(clock) -> None:
+    [note] = Pace([case(6000, 4000)], 12).notes
+    assert note.startswith("less is done, so that it fits into 12 s: matching at 0.016 megapixels or fewer")
+    assert note.endswith("no blending of seams")
+    assert "shorter blending" in Pace([case(6000, 3000)], 25).notes[0]
+
+
+def test_a_slow_machine_is_cut_by_the_clock_and_it_is_said(clock) -> None:
+    pace = Pace([case(600, 200)] * 10, 30)
+    assert pace.effort() == FULL and not pace.is_over()
+    clock[0] += 15  # one of ten, which was planned with less than a second
+    assert pace.effort() == LEAST and pace.is_over()
+    [note] = pace.notes
+    assert note.startswith(
+        "the time was over for 9 of 10 groups of holes, which are coarser than on a faster"
+    )
+
+
+def test_a_fill_that_fits_is_the_one_without_a_budget() -> None:
+    photo, mask = data.coffee()[:200, :300], np.zeros((200, 300), bool)
+    mask[80:120, 100:150] = True
+    filler = SingleImage(budget_seconds=600)
+    np.testing.assert_array_equal(filler(photo, mask), SingleImage()(photo, mask))
+    assert filler.notes == []
+
+
+@pytest.mark.slow
+def test_a_budget_changes_holes_alone_and_is_the_same_on_every_run(larger, clock) -> None:
+    photo, mask = larger
+    filler = SingleImage(budget_seconds=1)
+    first = filler(photo, mask)
+    assert "less is done" in filler.notes[0] and len(filler.notes) == 1
+    np.testing.assert_array_equal(first[~mask], photo[~mask])
+    np.testing.assert_array_equal(SingleImage(budget_seconds=1)(photo, mask), first)
+
+
+@pytest.mark.slow
+def test_tiles_of_a_large_hole_meet_without_a_seam(larger) -> None:
+    photo, mask = larger
+    filled = SingleImage()(photo, mask).astype(float)
+    meeting = 100 + 133  # of two tiles
+    steps = np.abs(np.diff(filled[100:500, meeting - 60 : meeting + 60], axis=1)).mean((0, 2))
+    assert steps[59] < 1.5 * np.median(steps)
