@@ -327,7 +327,9 @@ def _detail_bonus(picture: Tensor, scale: _Scale) -> Tensor:
     The bonus gives back up to as much as patches near the hole have, so that no stranger is drawn in.
     """
     detail = patch_detail(picture)
-    near = F.max_pool2d(scale.hole[None, None].float(), 2 * NEAR_PX + 1, 1, NEAR_PX)[0, 0] > 0
+    side = 2 * NEAR_PX + 1
+    near = F.max_pool2d(scale.hole[None, None].float(), (side, 1), 1, (NEAR_PX, 0))
+    near = F.max_pool2d(near, (1, side), 1, (0, NEAR_PX))[0, 0] > 0
     known = scale.usable > 0
     around = detail[patches_touching(near) & known]
     usual = (around if len(around) else detail[known]).quantile(DETAIL_QUANTILE)

@@ -44,11 +44,18 @@ def places(pixels: Tensor) -> tuple[Tensor, Tensor]:
 def patch_detail(picture: Tensor) -> Tensor:
     """Squared length of each patch about its mean colour, in the distance's metric: (rows, columns)."""
     planes = picture.permute(2, 0, 1)[None]
-    spread = F.avg_pool2d(planes.square(), PATCH_PX, 1) - F.avg_pool2d(planes, PATCH_PX, 1).square()
-    total = PATCH_PX**2 * spread.clamp(min=0)
+    total = _box_sum(planes.square().sum(1, keepdim=True), PATCH_PX, PATCH_PX)
+    mean = _box_sum(planes, PATCH_PX, PATCH_PX) / PATCH_PX
+    total -= mean.square().sum(1, keepdim=True)
     for axis, size in ((2, (PATCH_PX - 1, PATCH_PX)), (3, (PATCH_PX, PATCH_PX - 1))):
-        total += GRADIENT_WEIGHT * size[0] * size[1] * F.avg_pool2d(planes.diff(dim=axis).square(), size, 1)
-    return total.sum(1)[0]
+        steps = planes.diff(dim=axis).square().sum(1, keepdim=True)
+        total += GRADIENT_WEIGHT * _box_sum(steps, *size)
+    return total[0, 0].clamp(min=0)
+
+
+def _box_sum(planes: Tensor, height: int, width: int) -> Tensor:
+    """Sums over boxes, along one side and then the other: several times faster than both at once."""
+    return F.avg_pool2d(F.avg_pool2d(planes, (height, 1), 1), (1, width), 1) * (height * width)
 
 
 class PatchIndex:
