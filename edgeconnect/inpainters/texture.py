@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 # chosen on 60 photos by the distance of `eval.benchmark --features`; in wide holes by eye: longer is hazy
 WIDE_PX = 12  # half the width from which on a hole is wide
 RAMP_PX, THIN_RAMP_PX = 6, 16  # from the rim, over which patches replace the guide in wide and thin holes
+SOFT, SHARP = (
+    0.5,
+    0.9,
+)  # the guide's detail against the patches': below the first one patches replace it at the rim
+FINE_PX, AROUND_PX, LEAST_DETAIL = 1.5, 4, 0.5  # what is detail, and where: sigmas, and squared levels
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
 
@@ -81,7 +86,8 @@ def fill_holes(
                 raise
             filled = parts[1]
         if guide is not None:
-            share = torch.from_numpy(_patch_share(hole, filled.cpu().numpy()))[..., None].to(device)
+            softly = parts[1].cpu().numpy()
+            share = torch.from_numpy(_patch_share(hole, filled.cpu().numpy(), softly))[..., None].to(device)
             filled = torch.where(share < 1, torch.lerp(parts[1], filled, share), filled)
         shown(partial(torch.as_tensor, filled))
         progress(lambda: result)
@@ -100,12 +106,13 @@ def window_of(group: Box, shape: tuple[int, ...]) -> Box:
     return group.grown(max(CONTEXT_PX, longer), shape)
 
 
-def _patch_share(hole: Mask, filled: NDArray[np.float32]) -> NDArray[np.float32]:
+def _patch_share(hole: Mask, filled: NDArray[np.float32], guide: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much of the patches is taken, the rest being the guide's: (H,W), 0 to 1.
 
     More and more with the distance from the rim: near to it the networks are surest, and a patch may bring a
-    speck; in a thin stroke everything is near. Where the fill is flat all of it is taken: what is flat around
-    a hole stays so.
+    speck; in a thin stroke everything is near. Where in a wide hole the guide is softer than the patches, it
+    would show as a hazy frame, and patches are taken up to the rim. Where the fill is flat all of it is
+    taken: what is flat around a hole stays so.
     """
     border = 2 * WIDE_PX
     padded = np.pad(hole.astype(np.uint8), border, mode="edge")
@@ -115,9 +122,20 @@ def _patch_share(hole: Mask, filled: NDArray[np.float32]) -> NDArray[np.float32]
     wide = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc), np.float32)
     wide = np.asarray(cv2.GaussianBlur(wide, (0, 0), 2)[inner], np.float32)
     share = np.minimum(depth / (THIN_RAMP_PX + (RAMP_PX - THIN_RAMP_PX) * wide), 1)
+    sharpness = np.sqrt(_detail(hole, guide) / _detail(hole, filled))
+    share = np.maximum(share, wide * np.clip((SHARP - sharpness) / (SHARP - SOFT), 0, 1))
     box = np.ones((FLAT_PX, FLAT_PX), np.uint8)
     spread = (cv2.dilate(filled, box) - cv2.erode(filled, box)).max(2)
     return np.asarray(np.where(spread < FLAT_SPREAD, 1, share), np.float32)
+
+
+def _detail(hole: Mask, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The energy of the fine detail around each pixel of the hole: (H,W), in squared levels of 8 bit."""
+    fine = 255 * (picture - cv2.GaussianBlur(picture, (0, 0), FINE_PX))
+    inside = hole.astype(np.float32)
+    energy = cv2.GaussianBlur((fine * fine).mean(2) * inside, (0, 0), AROUND_PX)
+    around = np.maximum(cv2.GaussianBlur(inside, (0, 0), AROUND_PX), 1e-3)
+    return np.asarray(energy / around + LEAST_DETAIL, np.float32)
 
 
 def _unit(pixels: NDArray[Any]) -> torch.Tensor:

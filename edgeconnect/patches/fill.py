@@ -3,9 +3,10 @@
 Every patch that touches the hole takes the nearest patch of the known part, each pixel the weighted mean of
 what the patches over it then propose, and so on (Wexler, Shechtman & Irani, "Space-Time Completion of
 Video", 2007). Matches are kept piecewise constant (see `PatchField.propagate`); all patches are compared with
-all at the coarse scales, upsampled matches are only propagated at the finest one (Barnes et al.,
-"PatchMatch", 2009). The guide, a soft fill such as the networks', is compared with the photo blurred alike,
-so that it decides what goes where and the photo what it looks like.
+all at the coarse scales, upsampled matches are improved at the finer ones (Barnes et al., "PatchMatch",
+2009). What is copied from is the known part and its mirror image: the other half of a face, a gable, a car.
+The guide, a soft fill such as the networks', is compared with the photo blurred alike, so that it decides
+what goes where and the photo what it looks like.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from edgeconnect.patches.matching import (
     PatchField,
     PatchIndex,
     grid_size,
+    patch_detail,
     patches_touching,
     places,
     vote_weights,
@@ -44,17 +46,20 @@ if TYPE_CHECKING:
 # distance more iterations and weaker votes are better, too; they are hazy.
 MIN_SIDE_PX = 24  # of the coarsest scale
 MIN_PATCHES = 64  # usable at the coarsest scale
-SHALLOW_PX = 4  # a hole this deep can start from the continuation of its rim
+SHALLOW_PX = 6  # a hole this deep can start from the continuation of its rim
 MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
 MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a second
 MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
-ITERATIONS = (8, 2, 1)  # at the coarsest scale, the next one and those below it: more make it hazy
+ITERATIONS = (8, 4, 2)  # at the coarsest scale, the next one and those below it
 FINEST_ITERATIONS = 1
 STRIP_PX = 2**22  # of a large photo that are halved at once
 TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a correction fades within 10 px
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 3.0  # cost of an offset unlike the neighbours', against the median distance
+FINEST_COHERENCE = 10.0  # copies that do not agree average to haze
+DETAIL_BONUS = 0.7  # see `_detail_bonus`; without it fills have half the gradient energy of the photo
+DETAIL_QUANTILE, NEAR_PX = 0.3, 8  # of the patches so near to the hole: more detail earns no bonus
 SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
@@ -211,6 +216,8 @@ def _scale(planes: Tensor, number: int, factor: int, inside: tuple[int, int], gu
 class _Level:
     """The picture and the matches at one scale while they settle."""
 
+    index: PatchIndex
+
     def __init__(self, scale: _Scale, coarser: _Level | None, generator: torch.Generator, seed: int) -> None:
         self.scale, self.hole, self._generator = scale, scale.hole, generator
         self.picture = scale.picture
@@ -223,39 +230,44 @@ class _Level:
         nearness = RIM_DECAY ** -torch.from_numpy(distance).to(scale.picture)
         self._nearness = nearness[self.field.y + PATCH_PX // 2, self.field.x + PATCH_PX // 2].clamp(min=1e-9)
         self._pixels = places(scale.hole)
-        self._worth = torch.where(scale.hole, 1e-6, 1.0)  # only known pixels are copied where there are any
-        self._has_matches = coarser is not None
+        self._source_hole = _with_mirror(scale.hole)
+        self._worth = torch.where(self._source_hole, 1e-6, 1.0)  # known pixels are copied where there are any
         if coarser is None:
             start = _rim_continued(scale) if scale.guide is None else scale.guide
             if seed:
                 start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
             self.picture = torch.where(scale.hole[..., None], start, scale.picture)
-        else:
-            self.field.upsampled(coarser.field, (rows, columns), coarser.field.columns)
+        usable = _patches_with_mirror(scale.usable)
+        if coarser is not None:
+            self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
             self._paint(self._nearness)
-        self.index = PatchIndex(self.picture, scale.usable, guide)
+        self.index = PatchIndex(
+            _with_mirror(self.picture),
+            usable,
+            None if guide is None else _patches_with_mirror(guide),
+            _detail_bonus(self.picture, scale),
+        )
         self._replace_unusable()
 
     def settle(self, iterations: int, is_over: Callable[[], bool]) -> None:
         """Search and vote in turns."""
         if not len(self.field.queries):
             return
-        is_searched = self.scale.number or not self._has_matches
         is_small = len(self.field.queries) * len(self.index.keys) <= MAX_COMPARISONS
         field, index = self.field, self.index
         for iteration in range(iterations):
             if iteration and is_over():
                 return
             described = self._describe()
-            if is_searched and is_small:
+            if is_small:
                 field.matches, field.distances = index.nearest(described)
             else:
-                field.distances = index.distances(described, field.matches)
-            if is_searched and not is_small:
+                distances = index.distances(described, field.matches)
                 field.matches, field.distances = index.search_around(
-                    described, field.matches, field.distances, self._generator
+                    described, field.matches, distances, self._generator
                 )
-            field.propagate(index, described, COHERENCE, passes=2)
+            coherence = COHERENCE if self.scale.number else FINEST_COHERENCE
+            field.propagate(index, described, coherence, passes=2)
             self._paint(self._nearness * vote_weights(field.distances, SHARPNESS))
 
     def blended(self, steps: int) -> Tensor:
@@ -267,10 +279,11 @@ class _Level:
         pixels = places(near)
         weights = self._nearness * vote_weights(self.field.distances, FINAL_SHARPNESS)
         copied = self.scale.picture.clone()
-        copied[pixels] = self.field.vote(self.picture, weights, pixels, self._worth)
+        source = _with_mirror(self.picture)
+        copied[pixels] = self.field.vote(source, weights, pixels, self._worth)
         gradients = copied.new_zeros(*copied.shape[:2], 6)
-        worth = torch.where(_with_next(self.hole), 1e-6, 1.0)
-        gradients[pixels] = self.field.vote(_gradients(self.picture), weights, pixels, worth)
+        worth = torch.where(_with_next(self._source_hole), 1e-6, 1.0)
+        gradients[pixels] = self.field.vote(_gradients(source), weights, pixels, worth)
         return blend_seam(copied, self.scale.picture, self.hole, gradients, steps)
 
     def _describe(self) -> Tensor:
@@ -284,7 +297,8 @@ class _Level:
     def _paint(self, weights: Tensor) -> None:
         if len(self.field.queries):
             picture = self.picture.clone()
-            picture[self._pixels] = self.field.vote(self.picture, weights, self._pixels, self._worth)
+            source = _with_mirror(self.picture)
+            picture[self._pixels] = self.field.vote(source, weights, self._pixels, self._worth)
             self.picture = picture
 
     def _replace_unusable(self) -> None:
@@ -293,6 +307,33 @@ class _Level:
         if count := int(wrong.sum()):
             drawn = torch.randint(len(self.index.keys), (count,), generator=self._generator)
             self.field.matches[wrong] = self.index.keys[drawn.to(self.index.keys.device)]
+
+
+def _with_mirror(plane: Tensor) -> Tensor:
+    """What is copied from, side by side: a plane and its mirror image, (H,W,...) -> (H,2W,...)."""
+    return torch.cat((plane, plane.flip(1)), dim=1)
+
+
+def _patches_with_mirror(plane: Tensor) -> Tensor:
+    """As `_with_mirror`, for a number of each patch: 0 for the patches that lie across the middle."""
+    across = plane.new_zeros(plane.shape[0], PATCH_PX - 1, *plane.shape[2:])
+    return torch.cat((plane, across, plane.flip(1)), dim=1)
+
+
+def _detail_bonus(picture: Tensor, scale: _Scale) -> Tensor:
+    """What the distance to each patch of the source is lowered by for its detail.
+
+    A soft query cannot tell which detail belongs to it: every patch pays for its own, and smooth ones win.
+    The bonus gives back up to as much as patches near the hole have, so that no stranger is drawn in.
+    """
+    detail = patch_detail(picture)
+    side = 2 * NEAR_PX + 1
+    near = F.max_pool2d(scale.hole[None, None].float(), (side, 1), 1, (NEAR_PX, 0))
+    near = F.max_pool2d(near, (1, side), 1, (0, NEAR_PX))[0, 0] > 0
+    known = scale.usable > 0
+    around = detail[patches_touching(near) & known]
+    usual = (around if len(around) else detail[known]).quantile(DETAIL_QUANTILE)
+    return _patches_with_mirror(DETAIL_BONUS * detail.clamp(max=usual))
 
 
 def _gradients(picture: Tensor) -> Tensor:
@@ -363,8 +404,8 @@ def _tile(
     down, right = (
         offsets.new_zeros(field.rows * field.columns).index_put((field.queries,), offsets)
         for offsets in (
-            field.matches // field.columns - field.y,
-            field.matches % field.columns - field.x,
+            field.matches // level.index.columns - field.y,
+            field.matches % level.index.columns - field.x,
         )
     )
     near = F.max_pool2d(hole[None, None].float(), 3, 1, 1)[0, 0] > 0
@@ -373,19 +414,33 @@ def _tile(
     middle_y = (y // factor - half).clamp(0, field.rows - 1)
     middle_x = (x // factor - half).clamp(0, field.columns - 1)
     patch = middle_y * field.columns + middle_x
+    source = _FullSizeSource(photo, closed, factor * level.hole.shape[1])
     from_y, from_x = y + factor * down[patch], x + factor * right[patch]
-    height, width = closed.shape
-    inside = (from_y >= 0) & (from_y < height) & (from_x >= 0) & (from_x < width)
-    from_y, from_x = from_y.clamp(0, height - 1), from_x.clamp(0, width - 1)
-    known = inside & ~closed[from_y, from_x]
+    colours, known = source.at(from_y, from_x)
     copied = _at_full_size(level.picture, shown, hole, factor, window.top, window.left)
-    colours = photo[from_y, from_x]
     copied[in_y, in_x] = torch.where(known[:, None], colours, copied[in_y, in_x])
     gradients = _gradients(copied)
-    below, beside = (from_y + 1).clamp(max=height - 1), (from_x + 1).clamp(max=width - 1)
-    # as `_with_next` says: at the last row and column to the first ones
-    reaches = closed[(from_y + 1) % height, from_x] | closed[from_y, (from_x + 1) % width]
-    has_gradient = known & ~reaches
-    steps_there = torch.cat((photo[below, from_x] - colours, photo[from_y, beside] - colours), 1)
-    gradients[in_y, in_x] = torch.where(has_gradient[:, None], steps_there, gradients[in_y, in_x])
+    there, has_gradient = [], known
+    for dy, dx in ((1, 0), (0, 1)):
+        following, is_known = source.at(from_y + dy, from_x + dx)
+        there.append(following - colours)
+        has_gradient = has_gradient & is_known
+    gradients[in_y, in_x] = torch.where(has_gradient[:, None], torch.cat(there, 1), gradients[in_y, in_x])
     return blend_seam(copied, shown, hole, gradients, steps)
+
+
+@dataclass(frozen=True)
+class _FullSizeSource:
+    """The photo at full size and its mirror image beside it, which is never built."""
+
+    photo: Tensor  # (H,W,3)
+    closed: Tensor  # (H,W) bool
+    width: int  # of the photo as extended at its right, where the mirror image begins
+
+    def at(self, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours (n,3) at places (n,) each, and whether they are known."""
+        x = torch.where(x < self.width, x, 2 * self.width - 1 - x)
+        height, width = self.closed.shape
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
+        return self.photo[y, x], inside & ~self.closed[y, x]

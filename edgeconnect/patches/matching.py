@@ -41,19 +41,40 @@ def places(pixels: Tensor) -> tuple[Tensor, Tensor]:
     return y, x
 
 
+def patch_detail(picture: Tensor) -> Tensor:
+    """Squared length of each patch about its mean colour, in the distance's metric: (rows, columns)."""
+    planes = picture.permute(2, 0, 1)[None]
+    total = _box_sum(planes.square().sum(1, keepdim=True), PATCH_PX, PATCH_PX)
+    mean = _box_sum(planes, PATCH_PX, PATCH_PX) / PATCH_PX
+    total -= mean.square().sum(1, keepdim=True)
+    for axis, size in ((2, (PATCH_PX - 1, PATCH_PX)), (3, (PATCH_PX, PATCH_PX - 1))):
+        steps = planes.diff(dim=axis).square().sum(1, keepdim=True)
+        total += GRADIENT_WEIGHT * _box_sum(steps, *size)
+    return total[0, 0].clamp(min=0)
+
+
+def _box_sum(planes: Tensor, height: int, width: int) -> Tensor:
+    """Sums over boxes, along one side and then the other: several times faster than both at once."""
+    return F.avg_pool2d(F.avg_pool2d(planes, (height, 1), 1), (1, width), 1) * (height * width)
+
+
 class PatchIndex:
     """The patches of one picture, ready to be searched for similar ones.
 
     `descriptors` (rows * columns, D) describes every patch of the picture; `keys` are the flat indices of
-    those that may be found. A distance is the squared difference of descriptors plus the found patch's price.
+    those that may be found. A distance is the squared difference of descriptors plus the found patch's price;
+    the price is negative where a bonus is given.
     """
 
-    def __init__(self, picture: Tensor, usable: Tensor, guide: Tensor | None = None) -> None:
+    def __init__(
+        self, picture: Tensor, usable: Tensor, guide: Tensor | None = None, bonus: Tensor | None = None
+    ) -> None:
         """Describe the patches of a picture.
 
         picture: (H,W,3). usable: (rows, columns) in [0,1], 0 for patches that must not be found, at least one
         above; a share of 1 - p costs p times the mean energy of a patch.
         guide: (rows, columns, E), further numbers of each patch that are compared as they are.
+        bonus: (rows, columns), what a patch's distance is lowered by.
         """
         self.rows, self.columns = grid_size(picture)
         share = usable.flatten().to(picture)
@@ -62,7 +83,10 @@ class PatchIndex:
         self.descriptors = self.describe(picture, guide)
         found = self.descriptors[self.keys]
         energy = (found - found.mean(0)).square().sum(1).mean()
-        self._prices = torch.where(share > 0, (1 - share) * energy, float("inf"))
+        prices = (1 - share) * energy
+        if bonus is not None:
+            prices = prices - bonus.flatten()
+        self._prices = torch.where(share > 0, prices, float("inf"))
 
     def describe(self, picture: Tensor, guide: Tensor | None = None) -> Tensor:
         """Descriptors (rows * columns, D) of all patches of a picture (H,W,3) in this index's components."""
@@ -150,7 +174,7 @@ class PatchField:
         the eight neighbours that have another offset. So offsets become constant over regions, whose votes
         then agree instead of averaging to a blur.
         """
-        penalty = coherence * self.distances.median()
+        penalty = coherence * self.distances.median().abs()
         width = self.columns + 2  # a border of no offset, so that every patch has eight neighbours
         down = self.y.new_full(((self.rows + 2) * width,), _NO_OFFSET)
         right = down.clone()
@@ -262,8 +286,10 @@ _NO_OFFSET = -(2**30)
 def vote_weights(distances: Tensor, sharpness: float) -> Tensor:
     """What votes count by their patches' distances to their matches, (N,) (Wexler et al., section 3.2).
 
-    The distance that three quarters of the patches keep below is the scale.
+    The distance that three quarters of the patches keep below is the scale. A bonus makes distances negative:
+    they count from the smallest one then.
     """
+    distances = distances - distances.min().clamp(max=0)
     spread = distances.sort().values[len(distances) * 3 // 4].clamp(min=1e-8)
     return torch.exp(-sharpness * distances / (2 * spread)) + 1e-12
 
