@@ -28,7 +28,9 @@ PLANNED_SHARE = 0.85  # of the budget; reading, writing and a machine as slow ag
 
 # seconds on one core with AVX-512, fitted to `SingleImage()` on photos of 256 to 6000 px with holes of 40 to
 # 4000 px: a window, its pixels, those of the scale that is solved, a hole's pixels, and these a step
-_WINDOW, _SEEN, _SOLVED, _COPIED, _BLENDED = 0.15, 0.12e-6, 6e-6, 0.6e-6, 0.067e-6
+_WINDOW, _SEEN, _SOLVED, _COPIED, _BLENDED = 0.08, 0.12e-6, 6e-6, 0.6e-6, 0.067e-6
+
+_WARM_UP = 2.0  # seconds, before which the first calls of libraries say nothing of a machine's speed
 
 
 def seconds_of(window: Box, group: Box, effort: Effort) -> float:
@@ -53,21 +55,22 @@ class Pace:
         self._windows, self._seconds, self._began = list(windows), seconds, time.monotonic()
         fitting = [effort for effort in EFFORTS if self._cost(effort) <= share * seconds]
         self._planned = fitting[0] if fitting else LEAST
-        self._started, self._cut = 0, 0
+        self._started, self._cut, self._slowness = 0, 0, 1.0
         if self._planned != FULL:
             self.notes.append(f"less is done, so that it fits into {seconds:g} s: {_said(self._planned)}")
 
     def effort(self) -> Effort:
         """What the next window may cost."""
+        elapsed = time.monotonic() - self._began
+        if elapsed > _WARM_UP and self._started:
+            self._slowness = max(1.0, elapsed / self._cost(self._planned, stop=self._started))
         self._started += 1
         return LEAST if self.is_over() else self._planned
 
     def is_over(self) -> bool:
         """Whether what is left has to be finished with the least effort now."""
         elapsed = time.monotonic() - self._began
-        done = self._cost(self._planned, stop=max(self._started - 1, 0))
-        slowness = max(1.0, elapsed / done) if done else 1.0
-        left = slowness * self._cost(LEAST, start=max(self._started - 1, 0))
+        left = self._slowness * self._cost(LEAST, start=max(self._started - 1, 0))
         if elapsed + left <= self._seconds or self._planned == LEAST:
             return False
         if not self._cut:
