@@ -64,7 +64,7 @@ SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 GUIDE_PX = 5  # of the box blur with which a guide is compared
-GUIDE_WEIGHT = 2.0  # of a squared difference to the guide, against one of colour
+GUIDE_WEIGHT = 0.5  # of a squared difference to the guide, against one of colour
 
 
 class NoPatchesError(InputError):
@@ -237,6 +237,7 @@ class _Level:
             if seed:
                 start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
             self.picture = torch.where(scale.hole[..., None], start, scale.picture)
+        self._is_coarsest = coarser is None
         usable = _patches_with_mirror(scale.usable)
         if coarser is not None:
             self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
@@ -253,13 +254,13 @@ class _Level:
         """Search and vote in turns."""
         if not len(self.field.queries):
             return
-        is_small = len(self.field.queries) * len(self.index.keys) <= MAX_COMPARISONS
         field, index = self.field, self.index
+        is_exact = self._is_coarsest and len(field.queries) * len(index.keys) <= MAX_COMPARISONS
         for iteration in range(iterations):
             if iteration and is_over():
                 return
             described = self._describe()
-            if is_small:
+            if is_exact:
                 field.matches, field.distances = index.nearest(described)
             else:
                 distances = index.distances(described, field.matches)
