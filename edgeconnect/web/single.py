@@ -71,6 +71,7 @@ class Single:
         except OutOfTimeError:
             result = watcher.filled_so_far()
             task.notes.append("time was over: the hole is filled as far as it came")
+        task.notes.extend(inpainter.notes)
         return verbs.answer(task, fields, result)
 
 

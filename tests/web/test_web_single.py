@@ -164,6 +164,20 @@ def test_a_hole_that_would_take_too_much_memory_is_refused(connect: Connect, pho
     assert client.post("/api/single", data=BOX, files={"photo": png(small)}).status_code == 200
 
 
+def test_a_large_hole_in_a_large_photo_is_filled_in_the_time_it_is_given_and_what_that_costs_is_said(
+    connect: Connect,
+) -> None:
+    photo = np.full((3000, 4000, 3), 90, np.uint8)
+    photo[::8], photo[:, ::8] = 120, 120
+    photo[1100:1900, 1600:2400] = (255, 0, 255)
+    form = {"box": "1600,1100,800,800", "seconds": "1", "part": "hole"}
+    answer = connect().post("/api/single", data=form, files={"photo": png(photo)})
+    assert answer.status_code == 200, answer.text
+    filled = pixels(answer.content)
+    assert filled.shape == (800, 800, 3) and (filled.min(2) >= 85).all() and (filled.max(2) <= 125).all()
+    assert "less is done, so that it fits into 1 s" in answer.headers["edgeconnect-notes"]
+
+
 @pytest.mark.usefixtures("endless")
 def test_when_time_is_over_the_picture_so_far_is_the_answer(connect: Connect, large: np.ndarray) -> None:
     client, form = connect(seconds=3), LONG | {"seconds": "0"}
