@@ -62,6 +62,7 @@ def folder(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -
 def two_nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
     """A cluster of two nodes with two CPUs each; the second one."""
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     cluster = cluster_utils.Cluster()
     size = {"num_cpus": 2, "object_store_memory": 80 << 20}
     cluster.add_node(**size, include_dashboard=False)
@@ -70,6 +71,8 @@ def two_nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[A
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     yield cluster, second
     cluster.shutdown()
+    for number, handler in handlers.items():  # Ray's node takes them over
+        signal.signal(number, handler)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:

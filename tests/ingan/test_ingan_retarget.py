@@ -168,7 +168,7 @@ def test_batches_of_sizes_do_not_change_the_generator(model: Retargeter) -> None
 
 def test_a_missing_photo_of_the_run_is_named(run: Path) -> None:
     (run / "photos/1.png").unlink()
-    with pytest.raises(InputError, match=r"1\.png: expected a picture, got no such file"):
+    with pytest.raises(InputError, match=r"1\.png: expected a readable file, got no such file"):
         Retargeter.load(run, device="cpu")
     write_png(run / "photos/1.png", np.zeros((20, 20, 3), np.uint8))
     assert len(Retargeter.load(run, device="cpu").photos) == 2

@@ -487,7 +487,7 @@ def test_skipped_photos_are_counted_and_listed(tmp_path: Path) -> None:
     said: list[str] = []
     config = tiny_config(tmp_path, **options | {"val_photos": str(write_photos(tmp_path / "val", 1))})
     assert train(config, print_line=said.append) == Outcome(4)
-    (line,) = [text for text in said if "skipped" in text]
+    (line,) = [text for text in said if " 1 skipped" in text]
     assert line.startswith("5 photos in") and "1 skipped" in line and "broken.png" in line
 
 

@@ -67,7 +67,7 @@ def test_a_grid_has_a_row_for_each_item_up_to_its_limit_and_a_cell_for_each_pict
     assert [(grid[:CAPTION_PX, 32 * i : 32 * i + 32] < 128).any() for i in range(4)] == [True] * 4
     assert grid.dtype == np.uint8
     _, grid = validate(lambda b: Prediction(C_pred=b.edge, C_comp=b.edge), items(2), 2)
-    assert grid.shape == (2 * 32, 3 * 32, 3)
+    assert grid.shape == (CAPTION_PX + 2 * 32, 3 * 32, 3)
 
 
 def test_a_row_shows_photo_hole_edges_and_composite() -> None:
