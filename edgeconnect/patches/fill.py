@@ -58,7 +58,7 @@ TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a 
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 3.0  # cost of an offset unlike the neighbours', against the median distance
 FINEST_COHERENCE = 10.0  # copies that do not agree average to haze
-DETAIL_BONUS = 0.7  # see `_detail_bonus`; without it fills have half the gradient energy of the photo
+DETAIL_BONUS = 0.35  # with a guide: see `_detail_bonus`
 DETAIL_QUANTILE, NEAR_PX = 0.3, 8  # of the patches so near to the hole: more detail earns no bonus
 SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
@@ -246,7 +246,7 @@ class _Level:
             _with_mirror(self.picture),
             usable,
             None if guide is None else _patches_with_mirror(guide),
-            _detail_bonus(self.picture, scale),
+            None if guide is None else _detail_bonus(self.picture, scale),
         )
         self._replace_unusable()
 
@@ -324,7 +324,7 @@ def _patches_with_mirror(plane: Tensor) -> Tensor:
 def _detail_bonus(picture: Tensor, scale: _Scale) -> Tensor:
     """What the distance to each patch of the source is lowered by for its detail.
 
-    A soft query cannot tell which detail belongs to it: every patch pays for its own, and smooth ones win.
+    A soft guide cannot tell which detail belongs to it: every patch pays for its own, and smooth ones win.
     The bonus gives back up to as much as patches near the hole have, so that no stranger is drawn in.
     """
     detail = patch_detail(picture)

@@ -101,11 +101,12 @@ def hosts() -> Iterator[Callable[[dict[str, Any]], subprocess.Popen[bytes]]]:
         port = free.getsockname()[1]
     flags = ["--nnodes", "1:2", "--nproc-per-node", "1", "--max-restarts", "3", "--rdzv-backend", "c10d"]
     flags += ["--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "run", "--local-addr", "127.0.0.1"]
-    flags += ["--rdzv-conf", "last_call_timeout=3"]
     started = []
 
     def start(options: dict[str, Any]) -> subprocess.Popen[bytes]:
-        started.append(torchrun(options, *flags))
+        # the first one keeps the meeting point, since the others are killed
+        meeting = ["--rdzv-conf", f"last_call_timeout=3,is_host={int(not started)}"]
+        started.append(torchrun(options, *flags, *meeting))
         return started[-1]
 
     yield start
