@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from edgeconnect.ingan.config import SingleConfig
 from edgeconnect.io.atomic import real_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from edgeconnect.ingan.retarget import Retargeter
 
 
@@ -191,11 +194,16 @@ def _write_sized(options: argparse.Namespace, model: Retargeter) -> None:
     left, right = options.trapezoid or (0.0, 0.0)
     shifts = (left, -right)
     if options.frames is not None:
-        pictures = list(model.through_sizes(size, options.frames, shifts, options.photo))
+        from tqdm import tqdm
+
+        frames = model.through_sizes(size, options.frames, shifts, options.photo)
+        # disable=None: hidden where there is no terminal
+        pictures = list(tqdm(frames, total=options.frames, unit="frame", leave=False, disable=None))
         write_animation(options.out, pictures)
         _print_note(model.note(size, options.photo))
         return
-    rgb = model.retarget(size, shifts, options.photo, raw=options.raw)
+    with _bar(options.run.name) as show:
+        rgb = model.retarget(size, shifts, options.photo, raw=options.raw, progress=show)
     _print_note(model.note(size, options.photo))
     alpha = as_alpha(size, shifts) if options.trapezoid else None
     for note in images.write_photo(options.out, rgb, images.Photo(rgb, alpha)):
@@ -211,10 +219,33 @@ def _write_outline(options: argparse.Namespace, model: Retargeter) -> None:
     outline, notes = repair.read_mask(options.outline, polarity="white")
     for note in notes:
         _print_note(f"{options.outline}: {note}")
-    rgba = model.in_outline(outline, options.photo, raw=options.raw)
+    with _bar(options.run.name) as show:
+        rgba = model.in_outline(outline, options.photo, raw=options.raw, progress=show)
     rgb = rgba[..., :3]
     for note in images.write_photo(options.out, rgb, images.Photo(rgb, rgba[..., 3])):
         _print_note(note)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal, gone in the end; yields what it is told the share with that is done."""
+    from tqdm import tqdm
+
+    shown = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    with tqdm(
+        total=1.0,
+        desc=printable(name),
+        bar_format=shown,
+        miniters=0,
+        leave=False,
+        dynamic_ncols=True,
+        disable=None,  # hidden where there is no terminal
+    ) as bar:
+
+        def show(share: float) -> None:
+            bar.update(share - bar.n)
+
+        yield show
 
 
 def _print_note(note: str | None) -> None:

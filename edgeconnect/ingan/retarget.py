@@ -17,7 +17,7 @@ from edgeconnect.patches.redraw import redraw
 from edgeconnect.training.run_folder import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -73,27 +73,42 @@ class Retargeter:
         return self.photos[number]
 
     def retarget(
-        self, size: tuple[int, int], shifts: Shifts = (0.0, 0.0), photo: int = 0, *, raw: bool = False
+        self,
+        size: tuple[int, int],
+        shifts: Shifts = (0.0, 0.0),
+        photo: int = 0,
+        *,
+        raw: bool = False,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> Picture:
         """A photo's patches at another size (height, width) in px -> (height,width,3) uint8.
 
         What the generator draws is redrawn with the photo's own patches (`redraw`), unless `raw`. `shifts` of
         the top corners as in Transformation; beyond the trapezoid's sides its reflection is shown
-        (`as_alpha` says where). InputError for sizes too small to show a patch or too large to compute.
+        (`as_alpha` says where). progress: called now and then with the share that is redrawn; may raise.
+        InputError for sizes too small to show a patch or too large to compute.
         """
         source = self.photo(photo)
         self._check(size)
         drawn = generate(self.generator, source, Transformation(size, shifts), self.device, self.dtype)
         if raw:
             return drawn
-        unit = (torch.from_numpy(np.float32(p) / 255).to(self.device) for p in (drawn, source))
-        picture = redraw(*unit).clamp(0, 1).mul(255).round().to(torch.uint8)
+        stretched, known = (torch.from_numpy(np.float32(p) / 255).to(self.device) for p in (drawn, source))
+        picture = redraw(stretched, known, progress).clamp(0, 1).mul(255).round().to(torch.uint8)
         return np.asarray(picture.cpu().numpy(), np.uint8)
 
-    def in_outline(self, outline: Mask, photo: int = 0, *, raw: bool = False) -> Picture:
+    def in_outline(
+        self,
+        outline: Mask,
+        photo: int = 0,
+        *,
+        raw: bool = False,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> Picture:
         """A photo retargeted to the bounding box of an outline (H,W), True = show -> (H,W,4) uint8.
 
-        Alpha is 255 in the outline and 0, with black, outside. InputError for an empty outline.
+        Alpha is 255 in the outline and 0, with black, outside. raw, progress: as of `retarget`. InputError
+        for an empty outline.
         """
         rows, columns = np.flatnonzero(outline.any(1)), np.flatnonzero(outline.any(0))
         if not len(rows):
@@ -101,7 +116,7 @@ class Retargeter:
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         result = np.zeros((*outline.shape, 4), np.uint8)
         height, width = outline[part].shape
-        result[part][..., :3] = self.retarget((height, width), photo=photo, raw=raw)
+        result[part][..., :3] = self.retarget((height, width), photo=photo, raw=raw, progress=progress)
         result[..., 3] = 255
         result[~outline] = 0
         return result

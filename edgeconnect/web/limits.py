@@ -19,4 +19,4 @@ class Limits:
     single_places: int = 2  # fills from the photo alone, besides `places`: one computes, one waits
     single_seconds: int = 120  # the longest budget of such a fill; its request may take `seconds` more
     hole_pixels: int = 16_000_000  # of a hole with the surroundings that any inpainter looks at
-    patch_pixels: int = 16_000_000  # of a hole and what patches are taken from around it: about 1.6 GB
+    patch_pixels: int = 16_000_000  # of a hole with the surroundings that patches are taken from: some 1.6 GB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,51 @@ def test_a_photo_is_retargeted_without_training(tmp_path: Path) -> None:
     assert read_rgb(out).shape == (40, 112, 3)
     assert run("single", "retarget", photo, "--size", "30x30", "--trapezoid", "0.2,0.2", "--out", out) == 0
     assert read_rgb(out).shape == (30, 30, 3)
+
+
+class Terminal(io.StringIO):
+    """What a terminal is shown."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "bar"),
+    [
+        (("--scale", "1,2"), "run:   0%|"),
+        (("--scale", "1,2", "--frames", 3), "0/3 [00:00<?, ?frame/s]"),
+        (("--outline", "outline.png"), "run:   0%|"),
+    ],
+)
+def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[object, ...],
+    bar: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outline = np.zeros((30, 50), bool)
+    outline[5:25, 10:30] = True
+    write_png(tmp_path / "outline.png", outline)
+    arguments = (
+        "single",
+        "retarget",
+        trained,
+        *arguments,
+        "--out",
+        "o.gif" if "--frames" in arguments else "o.png",
+    )
+    capsys.readouterr()
+    assert run(*arguments) == 0
+    assert capsys.readouterr().err == ""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert run(*arguments) == 0
+    shown = terminal.getvalue()
+    assert bar in shown and shown.endswith("\r")  # rubbed out in the end
 
 
 def test_the_generators_own_drawing_can_be_had(trained: Path, tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def test_stretched_stripes_have_their_period_again(monkeypatch: pytest.MonkeyPat
     photo = stripes(96, 12)
     stretched = resized(photo, (64, 192))
     assert period(stretched) == 24
-    assert period(redraw(stretched, photo)) == pytest.approx(12, rel=0.1)
+    shares: list[float] = []
+    assert period(redraw(stretched, photo, shares.append)) == pytest.approx(12, rel=0.1)
+    assert len(shares) > 20 and shares[0] > 0 and shares == sorted(shares) and shares[-1] == pytest.approx(1)
 
 
 def test_a_photo_redrawn_with_its_own_patches_stays_as_it_is() -> None:
