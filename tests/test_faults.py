@@ -14,7 +14,8 @@ LINUX_ALONE = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="l
 @pytest.mark.slow
 @LINUX_ALONE
 def test_broken_runs_reach_the_unbroken_run_s_weights(tmp_path: Path) -> None:
-    times = dict.fromkeys(faults.KINDS, 1) | {"killed at any moment": 3, "killed while saving": 3}
+    kinds = faults.KINDS.keys() - {"killed at any moment"}  # which takes many runs to say anything
+    times = dict.fromkeys(kinds, 1) | {"killed while saving": 3}
     outcomes = faults.run(tmp_path, times, seed=1)
     assert {kind: len(outcome) for kind, outcome in outcomes.items()} == times
     assert {kind: outcome for kind, outcome in outcomes.items() if any(outcome)} == {}

@@ -87,6 +87,8 @@ class _Run:
             return report
 
         done = self.trainer.step
+        if done:
+            self.write_weights()  # the process may have been killed between its checkpoint and these
         return run_steps(step, self.after_step, done=done, steps=config.steps, ends=ends, stopping=stopping)
 
     def step(self) -> Report:
@@ -107,8 +109,12 @@ class _Run:
             self.save()
 
     def save(self) -> None:
+        save_state(self.paths.checkpoint(self.trainer.step), self.trainer.state())
+        self.write_weights()
+
+    def write_weights(self) -> None:
+        """The generator as of the present step's checkpoint, and older checkpoints gone."""
         trainer, config = self.trainer, self.config
-        save_state(self.paths.checkpoint(trainer.step), trainer.state())
         made = {"steps": trainer.step, "sizes": config.sizes, "photos": len(self.photos), "seed": config.seed}
         save_generator(self.paths.weights, trainer.stage.G, made)
         self.paths.forget_old_checkpoints(config.keep, trainer.step)

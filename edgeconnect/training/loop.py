@@ -110,6 +110,8 @@ class _Run:
         ends = None if config.max_minutes is None else time.monotonic() + 60 * config.max_minutes
         if trainer.step == 0:
             self.validate()
+        elif self.log:
+            self.write_weights()  # the process may have been killed between its checkpoint and these
         batches = iter(self.loader)
 
         def step() -> Report:
@@ -177,8 +179,12 @@ class _Run:
     def save(self) -> None:
         step = self.trainer.step
         save_state(self.paths.checkpoint(step), {**self.trainer.state(), "photos": self.digest})
+        self.write_weights()
+
+    def write_weights(self) -> None:
+        """The weights as of the present step's checkpoint, and older checkpoints gone."""
         save_weights(self.paths.weights, self.trainer.weights())
-        self.paths.forget_old_checkpoints(self.config.keep, step)
+        self.paths.forget_old_checkpoints(self.config.keep, self.trainer.step)
 
 
 def _make_trainer(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from small import write_photos
 
 from edgeconnect.errors import InputError, NonFiniteLossError
@@ -252,6 +253,12 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, stop_at: int) -> None
         [{k: v for k, v in line.items() if k != "seconds"} for line in lines(c.run)] for c in (whole, parts)
     ]
     assert logs[0] == logs[1]
+    weights = run_folder.Paths(parts.run).weights
+    wanted = load_file(weights)
+    weights.unlink()  # as if it had been killed between its last checkpoint and its weights
+    train(parts, resume=True)
+    assert wanted.keys() == load_file(weights).keys()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in load_file(weights).items())
 
 
 def test_a_run_stops_after_its_minutes(tmp_path: Path) -> None:

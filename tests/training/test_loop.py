@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small import tiny_config, tiny_options, write_photos
 
 from edgeconnect import cli
@@ -129,6 +129,18 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path: Path, stage:
         {k: v for k, v in line.items() if k not in ("seconds", "images_per_s")}
         for line in log_lines(unbroken)
     ]
+
+
+def test_a_run_killed_between_its_last_checkpoint_and_its_weights_writes_them_when_resumed(
+    tmp_path: Path,
+) -> None:
+    config = tiny_config(**_named(tmp_path, "edge", "true", "run"))
+    assert train(config) == Outcome(6)
+    paths = Paths(config.run)
+    wanted = load_file(paths.weights)
+    save_file({name: torch.zeros_like(tensor) for name, tensor in wanted.items()}, paths.weights)
+    assert train(config, resume=True) == Outcome(6)
+    assert differences(load_file(paths.weights), wanted) == []
 
 
 def _named(folder: Path, stage: str, edges: str, run: str) -> dict[str, Any]:

@@ -25,6 +25,11 @@ from edgeconnect.training.run_folder import Paths
 
 ROOT = Path(__file__).parents[2]
 
+LONG = pytest.mark.skipif(
+    "EDGECONNECT_LONG_TESTS" not in os.environ,
+    reason="several processes for minutes: set EDGECONNECT_LONG_TESTS=1",
+)
+
 
 def torchrun(options: dict[str, Any], *flags: str, resume: bool = False) -> subprocess.Popen[bytes]:
     """`edgeconnect train` under `torchrun` with some flags; what it prints goes into a file."""
@@ -69,7 +74,7 @@ def test_a_step_s_photos_are_shared_evenly_or_not_at_all() -> None:
         share(4, Ranks(0, 0, 4), even=True)
 
 
-@pytest.mark.slow
+@LONG
 @pytest.mark.parametrize("stage", ["edge", "inpaint"])
 def test_one_two_and_four_processes_take_the_same_steps_and_each_other_s_checkpoints(
     tmp_path: Path, stage: str
@@ -132,7 +137,7 @@ def wait_until(condition: Callable[[], bool], options: dict[str, Any], seconds: 
         time.sleep(0.05)
 
 
-@pytest.mark.slow
+@LONG
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_a_run_goes_on_by_itself_when_a_process_or_a_host_is_killed(
     tmp_path: Path, hosts: Callable[[dict[str, Any]], subprocess.Popen[bytes]]
