@@ -19,13 +19,10 @@ if TYPE_CHECKING:
 
     from edgeconnect.types import Image, Mask
 
-# chosen on 60 photos by the distance of `eval.benchmark --features`; in wide holes by eye: longer is hazy
+# chosen on 60 photos by the distance of `eval.benchmark --features`; in wide holes by eye: more is hazy
 WIDE_PX = 12  # half the width from which on a hole is wide
 RAMP_PX, THIN_RAMP_PX = 6, 16  # from the rim, over which patches replace the guide in wide and thin holes
-SOFT, SHARP = (
-    0.5,
-    0.9,
-)  # the guide's detail against the patches': below the first one patches replace it at the rim
+SOFT, SHARP = 0.5, 0.9  # the guide's detail against the patches', between which they replace it at the rim
 FINE_PX, AROUND_PX, LEAST_DETAIL = 1.5, 4, 0.5  # what is detail, and where: sigmas, and squared levels
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more

@@ -2,9 +2,10 @@
 
 Every patch that touches the hole takes the nearest patch of the known part, each pixel the weighted mean of
 what the patches over it then propose, and so on (Wexler, Shechtman & Irani, "Space-Time Completion of
-Video", 2007). Matches are kept piecewise constant (see `PatchField.propagate`); all patches are compared with
-all at the coarse scales, upsampled matches are improved at the finer ones (Barnes et al., "PatchMatch",
-2009). What is copied from is the known part and its mirror image: the other half of a face, a gable, a car.
+Video", 2007). Matches are kept piecewise constant (see `PatchField.propagate`): all patches are compared with
+all at the coarsest scale only, below it upsampled matches are improved by a random search (Barnes et al.,
+"PatchMatch", 2009), since best matches by themselves do not agree with their neighbours' and average to haze.
+What is copied from is the known part and its mirror image: the other half of a face, a gable, a car.
 The guide, a soft fill such as the networks', is compared with the photo blurred alike, so that it decides
 what goes where and the photo what it looks like.
 """
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# The numbers without a source were chosen on 40 training photos with boxes of 70 px, by eye; the guide's
-# weight on 60 others by the distance of `eval.benchmark --features`, since 0.3 to 2 look alike. By that
-# distance more iterations and weaker votes are better, too; they are hazy.
+# The numbers without a source were chosen by eye on 30 to 40 training photos with boxes of 70 px. By the
+# distance of `eval.benchmark --features` a guide of weight 2, exact searches at every scale and weaker votes
+# are better; they are hazy.
 MIN_SIDE_PX = 24  # of the coarsest scale
 MIN_PATCHES = 64  # usable at the coarsest scale
 SHALLOW_PX = 6  # a hole this deep can start from the continuation of its rim
@@ -232,14 +233,14 @@ class _Level:
         self._pixels = places(scale.hole)
         self._source_hole = _with_mirror(scale.hole)
         self._worth = torch.where(self._source_hole, 1e-6, 1.0)  # known pixels are copied where there are any
+        self._is_coarsest = coarser is None
+        usable = _patches_with_mirror(scale.usable)
         if coarser is None:
             start = _rim_continued(scale) if scale.guide is None else scale.guide
             if seed:
                 start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
             self.picture = torch.where(scale.hole[..., None], start, scale.picture)
-        self._is_coarsest = coarser is None
-        usable = _patches_with_mirror(scale.usable)
-        if coarser is not None:
+        else:
             self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
             self._paint(self._nearness)
         self.index = PatchIndex(

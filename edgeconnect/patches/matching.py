@@ -174,7 +174,7 @@ class PatchField:
         the eight neighbours that have another offset. So offsets become constant over regions, whose votes
         then agree instead of averaging to a blur.
         """
-        penalty = coherence * self.distances.median().abs()
+        penalty = coherence * self.distances.median().abs()  # a bonus may make it negative
         width = self.columns + 2  # a border of no offset, so that every patch has eight neighbours
         down = self.y.new_full(((self.rows + 2) * width,), _NO_OFFSET)
         right = down.clone()

@@ -83,12 +83,17 @@ def test_an_erased_hole_is_opaque_after_filling_but_a_cut_out_stays_one(
     np.testing.assert_array_equal(result.alpha, alpha if elsewhere else np.full_like(alpha, 255))
 
 
+def save_turned(photo: np.ndarray, path: Path) -> None:
+    """As a camera held sideways would."""
+    exif = Image.Exif()
+    exif[0x0112] = EXIF_TURNED
+    Image.fromarray(photo).save(path, exif=exif)
+
+
 def test_a_mask_as_the_camera_stored_the_photo_is_turned_with_it(
     folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = EXIF_TURNED
-    Image.fromarray(photo).save(folder / "turned.png", exif=exif)
+    save_turned(photo, folder / "turned.png")
     assert run("inpaint", "turned.png", "--mask", "mask.png", "--out", "o.png") == 0
     assert "mask.png: turned as its photo was" in capsys.readouterr().err
     before, after = images.read_rgb("turned.png"), images.read_rgb("o.png")
@@ -304,9 +309,7 @@ def test_a_photo_without_transparency_is_not_its_own_mask(
 def test_a_mask_as_the_camera_stored_the_photo_is_turned_at_any_size(
     folder: Path, weights_file: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = EXIF_TURNED
-    Image.fromarray(photo).save(folder / "turned.png", exif=exif)
+    save_turned(photo, folder / "turned.png")
     hole = turn(_box(photo.shape[:2]), EXIF_TURNED)
     large, upright = np.kron(_box((96, 128)), np.ones((3, 3), bool)), np.kron(hole, np.ones((3, 3), bool))
     for mask, is_turned in ((large, True), (upright, False)):

@@ -6,9 +6,8 @@ import pytest
 import torch
 from skimage import data
 
-from edgeconnect.patches import fill as fill_module
 from edgeconnect.patches.blending import blend_seam
-from edgeconnect.patches.fill import NoPatchesError, patch_fill
+from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, patch_fill
 
 
 def photo(side: int = 64) -> torch.Tensor:
@@ -25,13 +24,28 @@ def stripes(side: int = 80) -> torch.Tensor:
     return (torch.arange(side) // 4 % 2).float()[None, :, None].expand(side, side, 3).contiguous()
 
 
-@pytest.mark.parametrize("max_solved", [fill_module.MAX_SOLVED_PX, 4000])
-def test_stripes_are_continued_through_the_hole(monkeypatch: pytest.MonkeyPatch, max_solved: int) -> None:
-    """Also where the finest scale only carries the matches up."""
-    monkeypatch.setattr(fill_module, "MAX_SOLVED_PX", max_solved)
+SOLVED_PX = pytest.mark.parametrize("solved_px", [FULL.solved_px, 4000])
+"""With fewer the matches of a coarser scale are only carried up to the finest one."""
+
+
+@SOLVED_PX
+def test_stripes_are_continued_through_the_hole(solved_px: int) -> None:
     hole = box(80, 24, 24, 32)
     hidden = stripes().masked_fill(hole[..., None], 0.5)
-    assert torch.allclose(patch_fill(hidden, hole), stripes(), atol=0.02)
+    assert torch.allclose(patch_fill(hidden, hole, effort=Effort(solved_px)), stripes(), atol=0.02)
+
+
+@SOLVED_PX
+def test_what_only_the_mirror_image_shows_is_copied_from_there(solved_px: int) -> None:
+    symmetric = torch.cat((photo(), photo().flip(1)), dim=1)
+    hole = torch.zeros(symmetric.shape[:2], dtype=torch.bool)
+    hole[20:44, 16:40] = True
+    one_sided = torch.cat((photo(), torch.full_like(photo(), 0.5)), dim=1)
+    errors = [
+        (patch_fill(picture, hole, effort=Effort(solved_px)) - picture).abs()[hole].median()
+        for picture in (symmetric, one_sided)
+    ]
+    assert errors[0] < 0.004 < 0.04 < errors[1]  # a level of 8 bit, and no copy at all
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])

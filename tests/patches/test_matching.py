@@ -9,6 +9,7 @@ from edgeconnect.patches.matching import (
     PatchField,
     PatchIndex,
     grid_size,
+    patch_detail,
     patches_touching,
     places,
 )
@@ -87,6 +88,29 @@ def test_patches_that_are_partly_unknown_cost_more() -> None:
     share[10, 10] = 0
     assert not PatchIndex(picture, share).is_usable(there).any()
     assert len(matches) == 1
+
+
+def test_detail_is_the_distance_to_a_patch_of_the_mean_colour() -> None:
+    picture = photo(32)
+    detail = patch_detail(picture).flatten()
+    patches = picture.permute(2, 0, 1).unfold(1, PATCH_PX, 1).unfold(2, PATCH_PX, 1)
+    for y, x in ((0, 0), (3, 17), (25, 25)):
+        flat = patches[:, y, x].mean((1, 2))[None, None].expand(PATCH_PX, PATCH_PX, 3)
+        pair = torch.cat((picture[y : y + PATCH_PX, x : x + PATCH_PX], flat), dim=1)
+        expected = full_distances(pair)[0, -1]
+        assert detail[y * 26 + x] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_bonus_lowers_the_distance_to_a_patch_and_changes_no_other() -> None:
+    picture = photo(32)
+    bonus = torch.zeros(26, 26)
+    bonus[10, 10] = 0.25
+    usable = torch.ones(26, 26)
+    every = torch.arange(26 * 26)
+    plain, lowered = PatchIndex(picture, usable), PatchIndex(picture, usable, bonus=bonus)
+    queries = plain.descriptors[:1].expand(26 * 26, -1)
+    change = plain.distances(queries, every) - lowered.distances(queries, every)
+    torch.testing.assert_close(change, bonus.flatten(), atol=1e-5, rtol=0)
 
 
 def test_patches_that_nothing_else_is_near_to_are_preferred_by_the_normalised_score() -> None:
