@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # chosen on 60 photos by the distance of `eval.benchmark --features`; in wide holes by eye: more is hazy
 WIDE_PX = 12  # half the width from which on a hole is wide
-RAMP_PX, THIN_RAMP_PX = 6, 16  # from the rim, over which patches replace the guide in wide and thin holes
+RAMP_PX, THIN_RAMP_PX = 6, 10  # from the rim, over which patches replace the guide in wide and thin holes
 SOFT, SHARP = 0.5, 0.9  # the guide's detail against the patches', between which they replace it at the rim
 FINE_PX, AROUND_PX, LEAST_DETAIL = 1.5, 4, 0.5  # what is detail, and where: sigmas, and squared levels
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much

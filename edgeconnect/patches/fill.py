@@ -6,6 +6,7 @@ Video", 2007). Matches are kept piecewise constant (see `PatchField.propagate`):
 all at the coarsest scale only, below it upsampled matches are improved by a random search (Barnes et al.,
 "PatchMatch", 2009), since best matches by themselves do not agree with their neighbours' and average to haze.
 What is copied from is the known part and its mirror image: the other half of a face, a gable, a car.
+What is far away costs more, for it is more often something else.
 The guide, a soft fill such as the networks', is compared with the photo blurred alike, so that it decides
 what goes where and the photo what it looks like.
 """
@@ -42,9 +43,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# The numbers without a source were chosen by eye on 30 to 40 training photos with boxes of 70 px. By the
-# distance of `eval.benchmark --features` a guide of weight 2, exact searches at every scale and weaker votes
-# are better; they are hazy.
+# The numbers without a source were chosen by eye on 30 to 40 training photos with boxes of 70 px, and by the
+# distance of `eval.benchmark --features` where the eye saw no difference.
 MIN_SIDE_PX = 24  # of the coarsest scale
 MIN_PATCHES = 64  # usable at the coarsest scale
 SHALLOW_PX = 6  # a hole this deep can start from the continuation of its rim
@@ -52,8 +52,9 @@ MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
 MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a second
 MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
-ITERATIONS = (8, 4, 2)  # at the coarsest scale, the next one and those below it
+ITERATIONS = (8, 8, 4)  # at the coarsest scale, the next one and those below it
 FINEST_ITERATIONS = 1
+FINEST_REACH_PX = 8  # of the random search
 STRIP_PX = 2**22  # of a large photo that are halved at once
 TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a correction fades within 10 px
 START_NOISE = 0.1  # of 1, with a seed
@@ -65,7 +66,9 @@ SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 GUIDE_PX = 5  # of the box blur with which a guide is compared
-GUIDE_WEIGHT = 0.5  # of a squared difference to the guide, against one of colour
+GUIDE_WEIGHT = 1.0  # of a squared difference to the guide, against one of colour
+PLACE_WEIGHT = 1.0  # of a squared distance, half the window's longer side being one, against the mean detail
+PLACE_FADING = 0.25  # of that, from a scale to the next finer one: by then it is known what is alike
 
 
 class NoPatchesError(InputError):
@@ -225,8 +228,6 @@ class _Level:
         rows, columns = grid_size(scale.picture)
         queries = patches_touching(scale.hole).flatten().nonzero()[:, 0]
         self.field = PatchField(rows, columns, queries)
-        guide = None if scale.guide is None else _guide_planes(scale.guide)
-        self._guide = None if guide is None else guide.flatten(0, 1)[queries]
         distance = cv2.distanceTransform(scale.hole.cpu().numpy().astype(np.uint8), cv2.DIST_L2, 5)
         nearness = RIM_DECAY ** -torch.from_numpy(distance).to(scale.picture)
         self._nearness = nearness[self.field.y + PATCH_PX // 2, self.field.x + PATCH_PX // 2].clamp(min=1e-9)
@@ -234,6 +235,8 @@ class _Level:
         self._source_hole = _with_mirror(scale.hole)
         self._worth = torch.where(self._source_hole, 1e-6, 1.0)  # known pixels are copied where there are any
         self._is_coarsest = coarser is None
+        self._coherence = COHERENCE if scale.number else FINEST_COHERENCE
+        self._reach = None if scale.number or coarser is None else FINEST_REACH_PX
         usable = _patches_with_mirror(scale.usable)
         if coarser is None:
             start = _rim_continued(scale) if scale.guide is None else scale.guide
@@ -243,11 +246,17 @@ class _Level:
         else:
             self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
             self._paint(self._nearness)
+        detail = patch_detail(self.picture)
+        self._place_weight = PLACE_WEIGHT if coarser is None else coarser._place_weight * PLACE_FADING
+        added = _place_planes(detail, scale, self._place_weight)
+        if scale.guide is not None:
+            added = torch.cat((added, _guide_planes(scale.guide)), dim=2)
+        self._added = added.flatten(0, 1)[queries]
         self.index = PatchIndex(
             _with_mirror(self.picture),
             usable,
-            None if guide is None else _patches_with_mirror(guide),
-            None if guide is None else _detail_bonus(self.picture, scale),
+            _patches_with_mirror(added),
+            None if scale.guide is None else _detail_bonus(detail, scale),
         )
         self._replace_unusable()
 
@@ -264,12 +273,11 @@ class _Level:
             if is_exact:
                 field.matches, field.distances = index.nearest(described)
             else:
-                distances = index.distances(described, field.matches)
+                field.distances = index.distances(described, field.matches)
                 field.matches, field.distances = index.search_around(
-                    described, field.matches, distances, self._generator
+                    described, field.matches, field.distances, self._generator, self._reach
                 )
-            coherence = COHERENCE if self.scale.number else FINEST_COHERENCE
-            field.propagate(index, described, coherence, passes=2)
+            field.propagate(index, described, self._coherence, passes=2)
             self._paint(self._nearness * vote_weights(field.distances, SHARPNESS))
 
     def blended(self, steps: int) -> Tensor:
@@ -294,7 +302,7 @@ class _Level:
         top, left, bottom, right = int(y.min()), int(x.min()), int(y.max()) + 1, int(x.max()) + 1
         part = self.picture[top : bottom + PATCH_PX - 1, left : right + PATCH_PX - 1]
         described = self.index.describe(part)[(y - top) * (right - left) + x - left]
-        return described if self._guide is None else torch.cat((described, self._guide), dim=1)
+        return torch.cat((described, self._added), dim=1)
 
     def _paint(self, weights: Tensor) -> None:
         if len(self.field.queries):
@@ -322,13 +330,12 @@ def _patches_with_mirror(plane: Tensor) -> Tensor:
     return torch.cat((plane, across, plane.flip(1)), dim=1)
 
 
-def _detail_bonus(picture: Tensor, scale: _Scale) -> Tensor:
+def _detail_bonus(detail: Tensor, scale: _Scale) -> Tensor:
     """What the distance to each patch of the source is lowered by for its detail.
 
     A soft guide cannot tell which detail belongs to it: every patch pays for its own, and smooth ones win.
     The bonus gives back up to as much as patches near the hole have, so that no stranger is drawn in.
     """
-    detail = patch_detail(picture)
     side = 2 * NEAR_PX + 1
     near = F.max_pool2d(scale.hole[None, None].float(), (side, 1), 1, (NEAR_PX, 0))
     near = F.max_pool2d(near, (1, side), 1, (0, NEAR_PX))[0, 0] > 0
@@ -360,6 +367,13 @@ def _guide_planes(guide: Tensor) -> Tensor:
     half = PATCH_PX // 2
     blurred = F.avg_pool2d(planes, GUIDE_PX, 1)[0, :, half:-half, half:-half]
     return math.sqrt(GUIDE_WEIGHT * PATCH_PX**2) * blurred.permute(1, 2, 0)
+
+
+def _place_planes(detail: Tensor, scale: _Scale, weight: float) -> Tensor:
+    """Where each patch is, scaled so that squared differences are prices: (rows, columns, 2)."""
+    unit = detail[scale.usable > 0].mean().sqrt() / (max(scale.hole.shape) / 2)
+    place = torch.stack(torch.meshgrid(*(torch.arange(n) for n in detail.shape), indexing="ij"), dim=2)
+    return math.sqrt(weight) * unit * place.to(detail)
 
 
 def _depth(hole: Tensor) -> float:

@@ -135,15 +135,20 @@ class PatchIndex:
         return matches, self.distances(queries, matches)
 
     def search_around(
-        self, queries: Tensor, matches: Tensor, distances: Tensor, generator: torch.Generator
+        self,
+        queries: Tensor,
+        matches: Tensor,
+        distances: Tensor,
+        generator: torch.Generator,
+        reach: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Better matches among random patches nearer and nearer to the present ones (Barnes et al., 2009).
 
-        The distance tried halves from the whole picture to one pixel. Random numbers come from `generator`,
-        on the CPU: the same on every device.
+        The distance tried halves from `reach` pixels, else the whole picture, to one. Random numbers come
+        from `generator`, on the CPU: the same on every device.
         """
         y, x = matches // self.columns, matches % self.columns
-        reach = max(self.rows, self.columns)
+        reach = reach or max(self.rows, self.columns)
         while reach >= 1:
             steps = torch.randint(-reach, reach + 1, (2, len(matches)), generator=generator).to(y)
             to_y = (y + steps[0]).clamp(0, self.rows - 1)

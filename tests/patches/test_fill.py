@@ -6,6 +6,7 @@ import pytest
 import torch
 from skimage import data
 
+from edgeconnect.patches import fill
 from edgeconnect.patches.blending import blend_seam
 from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, patch_fill
 
@@ -39,7 +40,7 @@ def test_stripes_are_continued_through_the_hole(solved_px: int) -> None:
 def test_what_only_the_mirror_image_shows_is_copied_from_there(solved_px: int) -> None:
     symmetric = torch.cat((photo(), photo().flip(1)), dim=1)
     hole = torch.zeros(symmetric.shape[:2], dtype=torch.bool)
-    hole[20:44, 16:40] = True
+    hole[24:38, 44:58] = True
     one_sided = torch.cat((photo(), torch.full_like(photo(), 0.5)), dim=1)
     errors = [
         (patch_fill(picture, hole, effort=Effort(solved_px)) - picture).abs()[hole].median()
@@ -70,6 +71,23 @@ def test_the_guide_says_what_goes_where() -> None:
     dark = torch.where(hole[..., None], torch.full_like(halves, 0.2), halves)
     assert patch_fill(halves, hole)[50:70, 80:96].mean() > 0.7
     assert patch_fill(halves, hole, dark)[50:70, 80:96].mean() < 0.6
+
+
+def test_what_is_near_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In noise everything is alike. The third channel, too faint to matter, says where a copy is from."""
+    side = 160
+    column = torch.arange(side).expand(side, side).float()
+    picture = torch.rand(side, side, 3, generator=torch.Generator().manual_seed(0))
+    picture[..., 2] = 0.05 * column / side
+    hole = box(side, 60, 60, 40)
+
+    def distance() -> float:
+        source = patch_fill(picture, hole, effort=Effort(blend_steps=0))[..., 2] / 0.05 * side
+        return float((source - column)[hole].abs().mean())
+
+    near = distance()
+    monkeypatch.setattr(fill, "PLACE_WEIGHT", 0.0)
+    assert near < 0.5 * distance()
 
 
 def test_nothing_is_copied_from_what_is_forbidden() -> None:
