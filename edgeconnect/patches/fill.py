@@ -244,6 +244,7 @@ class _Level:
                 start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
             self.picture = torch.where(scale.hole[..., None], start, scale.picture)
         else:
+            self.picture = torch.where(scale.hole[..., None], _enlarged(coarser.picture, 2), scale.picture)
             self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
             self._paint(self._nearness)
         detail = patch_detail(self.picture)
@@ -380,6 +381,12 @@ def _depth(hole: Tensor) -> float:
     return float(cv2.distanceTransform(hole.cpu().numpy().astype(np.uint8), cv2.DIST_C, 3).max())
 
 
+def _enlarged(picture: Tensor, factor: int) -> Tensor:
+    """Bilinearly, (H,W,C) -> (factor * H, factor * W, C)."""
+    planes = picture.permute(2, 0, 1)[None]
+    return F.interpolate(planes, scale_factor=factor, mode="bilinear")[0].permute(1, 2, 0)
+
+
 def _at_full_size(
     picture: Tensor, photo: Tensor, hole: Tensor, factor: int, top: int = 0, left: int = 0
 ) -> Tensor:
@@ -389,8 +396,7 @@ def _at_full_size(
         # with a pixel more on each side, for these are means of neighbours
         y, x = max(top // factor - 1, 0), max(left // factor - 1, 0)
         near = picture[y : (top + height) // factor + 2, x : (left + width) // factor + 2]
-        planes = near.permute(2, 0, 1)[None]
-        picture = F.interpolate(planes, scale_factor=factor, mode="bilinear")[0].permute(1, 2, 0)
+        picture = _enlarged(near, factor)
         top, left = top - y * factor, left - x * factor
     return torch.where(hole[..., None], picture[top : top + height, left : left + width], photo)
 

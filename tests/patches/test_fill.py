@@ -98,6 +98,16 @@ def test_nothing_is_copied_from_what_is_forbidden() -> None:
     assert result[34:64, 34:64].max() < 0.6
 
 
+def test_hairlines_do_not_copy_themselves() -> None:
+    """A patch over a hairline is mostly known and nearest to itself: the line would stay as black as it came."""
+    bright = 0.4 + 0.2 * torch.rand(128, 128, 3, generator=torch.Generator().manual_seed(0))
+    hole = torch.zeros(128, 128, dtype=torch.bool)
+    hole[20:108:12, 10:118] = True
+    hole[50:80, 50:80] = True  # deep enough for several scales
+    filled = patch_fill(bright.masked_fill(hole[..., None], 0), hole, guide=bright)
+    assert filled[hole].min() > 0.3
+
+
 def test_the_same_seed_gives_the_same_fill_and_another_one_another() -> None:
     picture, hole = photo(96), box(96, 30, 30, 36)
     first, again, other = (patch_fill(picture, hole, seed=seed) for seed in (1, 1, 2))
