@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 WIDE_PX = 12  # half the width from which on a hole is wide
 RAMP_PX, THIN_RAMP_PX = 6, 10  # from the rim, over which patches replace the guide in wide and thin holes
 SOFT, SHARP = 0.5, 0.9  # the guide's detail against the patches', between which they replace it at the rim
-THIN_SOFT, THIN_SHARP = 0.1, 0.3  # the same in thin holes
 FINE_PX, AROUND_PX, LEAST_DETAIL = 1.5, 4, 0.5  # what is detail, and where: sigmas, and squared levels
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
@@ -108,9 +107,9 @@ def _patch_share(hole: Mask, filled: NDArray[np.float32], guide: NDArray[np.floa
     """How much of the patches is taken, the rest being the guide's: (H,W), 0 to 1.
 
     More and more with the distance from the rim: near to it the networks are surest, and a patch may bring a
-    speck; in a thin stroke everything is near. Where the guide is softer than the patches, it would show as a
-    hazy frame, and patches are taken up to the rim; in a thin stroke where it is much softer. Where the fill
-    is flat all of it is taken: what is flat around a hole stays so.
+    speck; in a thin stroke everything is near. Where in a wide hole the guide is softer than the patches, it
+    would show as a hazy frame, and patches are taken up to the rim. Where the fill is flat all of it is
+    taken: what is flat around a hole stays so.
     """
     border = 2 * WIDE_PX
     padded = np.pad(hole.astype(np.uint8), border, mode="edge")
@@ -121,8 +120,7 @@ def _patch_share(hole: Mask, filled: NDArray[np.float32], guide: NDArray[np.floa
     wide = np.asarray(cv2.GaussianBlur(wide, (0, 0), 2)[inner], np.float32)
     share = np.minimum(depth / (THIN_RAMP_PX + (RAMP_PX - THIN_RAMP_PX) * wide), 1)
     sharpness = np.sqrt(_detail(hole, guide) / _detail(hole, filled))
-    soft, sharp = THIN_SOFT + (SOFT - THIN_SOFT) * wide, THIN_SHARP + (SHARP - THIN_SHARP) * wide
-    share = np.maximum(share, np.clip((sharp - sharpness) / (sharp - soft), 0, 1))
+    share = np.maximum(share, wide * np.clip((SHARP - sharpness) / (SHARP - SOFT), 0, 1))
     box = np.ones((FLAT_PX, FLAT_PX), np.uint8)
     spread = (cv2.dilate(filled, box) - cv2.erode(filled, box)).max(2)
     return np.asarray(np.where(spread < FLAT_SPREAD, 1, share), np.float32)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from skimage import data
 
-from edgeconnect.inpainters import texture
 from edgeconnect.inpainters.texture import RAMP_PX, fill_holes
 
 
@@ -37,7 +36,7 @@ def test_a_soft_guide_leaves_no_hazy_frame_in_a_wide_hole() -> None:
     assert gradient_energy(result, at_rim) > 0.5 * gradient_energy(photo, at_rim)
 
 
-@pytest.mark.parametrize("sigma_px", [0.5, 1])
+@pytest.mark.parametrize("sigma_px", [0.5, 3])
 def test_a_thin_stroke_stays_the_guide_s_at_its_rim(sigma_px: float) -> None:
     photo, hole = holed(8)
     guide = np.where(hole[..., None], cv2.GaussianBlur(photo, (0, 0), sigma_px), photo)
@@ -49,12 +48,3 @@ def test_a_thin_stroke_stays_the_guide_s_at_its_rim(sigma_px: float) -> None:
         return float(np.abs(result.astype(float) - other)[outermost].mean())
 
     assert away(guide) < 0.2 * away(patches)
-
-
-def test_a_thin_stroke_of_haze_is_copied_up_to_its_rim(monkeypatch: pytest.MonkeyPatch) -> None:
-    photo, hole = holed(12)
-    haze = np.where(hole[..., None], cv2.GaussianBlur(photo, (0, 0), 6), photo)
-    energy = gradient_energy(fill_holes(photo, hole, haze), rim(hole))
-    monkeypatch.setattr(texture, "THIN_SOFT", -1.0)
-    monkeypatch.setattr(texture, "THIN_SHARP", 0.0)
-    assert energy > 1.5 * gradient_energy(fill_holes(photo, hole, haze), rim(hole))
