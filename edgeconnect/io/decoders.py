@@ -343,7 +343,7 @@ def _shallow_pixels(path: Path, image: Image.Image) -> NDArray[np.uint8]:
     if image.mode == "1":
         image = image.convert("L")
     mode = ("L" if gray else "RGB") + ("A" if image.has_transparency_data else "")
-    return np.asarray(image.convert(mode))
+    return np.asarray(image if image.mode == mode else image.convert(mode))  # a conversion always copies
 
 
 def _from_cmyk(image: Image.Image, icc_profile: bytes | None) -> tuple[NDArray[np.uint8], str]:

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from edgeconnect.cli import run
 from edgeconnect.io import images
@@ -136,6 +138,48 @@ def test_what_cannot_be_filled_on_ray_is_said_as_it_is_here(folder: Path, two_no
     for engine in ("ray", "local"):
         assert len(list((folder / engine / "photos").iterdir())) == 5
     assert "none.safetensors" in said("ray", "--weights", "none.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that PyTorch can use")
+def test_a_gpu_of_the_cluster_that_pytorch_cannot_use_is_said_and_can_be_done_without(
+    folder: Path, two_nodes: tuple[Any, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster, _ = two_nodes
+    cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=80 << 20)
+    cluster.wait_for_nodes()
+    (folder / "list.csv").write_text("photo,mask\nphotos/1.png,mask.png\n", encoding="utf-8")
+    words = ["inpaint", "list.csv", "--texture", "0", "--out", "out", "--engine", "ray"]
+    assert run(words) == 1
+    said = capsys.readouterr().err
+    assert "expected a GPU that PyTorch can use, as the Ray cluster has one there, got none" in said
+    assert len(said.splitlines()) == 1
+    assert run([*words, "--device", "cpu", "--jobs", "1"]) == 0
+    assert run([*words, "--inpainter", "telea", "--out", "telea", "--jobs", "1"]) == 0
+    assert (folder / "out/photos/1.png").exists() and (folder / "telea/photos/1.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_fid_and_scores_on_ray_are_those_of_one_process(
+    folder: Path, two_nodes: tuple[Any, Any], made_up_inception: tuple[Path, Any]
+) -> None:
+    for number in range(8, COUNT):
+        (folder / f"photos/{number}.png").unlink()
+    for number in range(8):
+        blurred = cv2.blur(images.read_rgb(folder / f"photos/{number}.png"), (9, 9))
+        images.write_png(folder / f"blurred/{number}.png", blurred)
+    verbs = {
+        "fid": ["photos", "blurred", "--inception", str(made_up_inception[0]), "--batch-size", "2"],
+        "score": ["--truth", "photos", "--result", "blurred", "--protocol", "lama"],
+    }
+    for verb, words in verbs.items():
+        found = []
+        for engine in ("local", "ray"):
+            assert run([verb, *words, "--device", "cpu", "--engine", engine, "--json", f"{engine}.json"]) == 0
+            found.append(Path(f"{engine}.json").read_text())
+        assert found[0] == found[1] and '"n": ' in found[0]
 
 
 def test_without_ray_one_sentence_says_what_to_install(
