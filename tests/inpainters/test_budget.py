@@ -7,11 +7,12 @@ import pytest
 from skimage import data
 
 from edgeconnect.inpainters import budget
-from edgeconnect.inpainters.budget import EFFORTS, LEAST, Pace, seconds_of
+from edgeconnect.inpainters.budget import EFFORTS, LEAST, Pace, seconds_of, work_of
 from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.masks.regions import Box
 from edgeconnect.patches import fill as patches
 from edgeconnect.patches.fill import FULL
+from eval import budgets
 
 
 def case(side: int, hole: int) -> tuple[Box, Box]:
@@ -114,3 +115,24 @@ def test_tiles_of_a_large_hole_meet_without_a_seam(larger) -> None:
     meeting = 100 + 133  # of two tiles
     steps = np.abs(np.diff(filled[100:500, meeting - 60 : meeting + 60], axis=1)).mean((0, 2))
     assert steps[59] < 1.5 * np.median(steps)
+
+
+def test_the_costs_are_found_again_from_what_fills_take(monkeypatch) -> None:
+    costs = (0.2, 1e-7, 2e-6, 3e-5, 4e-7, 5e-8)
+    rows = []
+    for side, hole in ((256, 40), (512, 160), (512, 400), (1024, 40), (1024, 800), (2048, 400), (4000, 800)):
+        for effort in EFFORTS:
+            work = work_of(*case(side, hole), effort)
+            taken = float(np.dot(costs, work))
+            rows.append(budgets.Row(side, hole, 1, 1, taken, work, ""))
+    np.testing.assert_allclose(budgets.fitted(rows), costs, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_recipe_of_budgets_tells_what_was_planned_and_taken(capsys) -> None:
+    budgets.main(["--sides", "64", "--holes", "20", "60", "--seconds", "3", "6"])
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["photo", "hole"] and lines[-1].startswith("COSTS = (")
+    assert [line.split()[:3] for line in lines[:-3]] == [["64", "20", "3"], ["64", "20", "6"]]
+    planned, taken = (float(number) for number in lines[0].split()[3:5])
+    assert planned > 0 and taken > 0
