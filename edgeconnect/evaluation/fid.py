@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -12,7 +11,6 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +130,7 @@ def load(path: Path) -> tuple[Statistics, Origin | None]:
         with path.open("rb") as stream, np.load(stream) as file:
             kept: dict[str, NDArray[Any]] = dict(file)
         mean, covariance = kept["mu"], kept["sigma"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
+    except Exception as error:  # of a damaged file it may raise anything
         raise InputError(f"{path}: expected FID statistics (mu, sigma) in an .npz file: {error}") from error
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise InputError(f"{path}: expected statistics of {FEATURES} features, got {mean.shape}")

@@ -187,5 +187,10 @@ def test_sets_that_make_no_fid_are_one_sentence(sets, made_up_inception):
     )
     (sets / "broken.npz").write_bytes(b"PK not a zip")
     assert "expected FID statistics" in sentence(sets / "broken.npz", sets / "truth", *weights)
+    np.savez(sets / "odd.npz", mu=np.zeros(3), sigma=np.eye(3))
+    odd = bytearray((sets / "odd.npz").read_bytes())
+    odd[8:10] = odd[odd.index(b"PK\x01\x02") + 10 : odd.index(b"PK\x01\x02") + 12] = b"\x63\0"
+    (sets / "odd.npz").write_bytes(odd)  # a compression that there is not
+    assert "expected FID statistics" in sentence(sets / "odd.npz", sets / "truth", *weights)
     (sets / "truth" / "1.png").write_bytes((sets / "truth" / "1.png").read_bytes()[:200])
     assert "expected a whole picture" in sentence(sets / "truth", sets / "truth", *weights)
