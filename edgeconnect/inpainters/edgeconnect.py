@@ -26,6 +26,7 @@ from edgeconnect.inpainters import outpaint, pictures
 from edgeconnect.inpainters.texture import fill_holes
 from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim, tiles
 from edgeconnect.masks.shapes import feather
+from edgeconnect.memory import give_back_memory
 from edgeconnect.models import weights
 from edgeconnect.patches.fill import NoPatchesError
 
@@ -50,6 +51,7 @@ MIN_WINDOW_PX = 256  # the training size: smaller windows would be unlike anythi
 CELL_PX = 512  # larger holes are filled cell by cell, each knowing the ones before
 RIM_PX = 32  # what a network without a start from outside repaints of a coarser result
 MIN_SIDE_PX = 32  # smaller pictures are padded for the networks
+LARGE_PX = 2**24  # photos whose memory is given back between steps
 TILE_PX, TILE_MARGIN_PX = 1024, 192  # of a larger window, lines are looked for tile by tile
 
 
@@ -248,6 +250,8 @@ class EdgeConnect:
         """Step three: `texture` of the photo's own patches, placed by the guide, over the networks' fill."""
         if texture == 0:
             return soft
+        if mask.size > LARGE_PX:
+            give_back_memory()  # what was freed in pieces; it would lie beside what comes now
         try:
             sharp = fill_holes(
                 photo,
@@ -463,7 +467,15 @@ def _checked_edges(edges: NDArray[Any], mask: Mask) -> Picture:
 
 
 def _is_deep(mask: Mask) -> bool:
-    return depth(mask) > MAX_DEPTH_PX and min(mask.shape) > 2 * MAX_DEPTH_PX
+    """Whether the hole is deeper than MAX_DEPTH_PX; as far as that is looked around each tile."""
+    if min(mask.shape) <= 2 * MAX_DEPTH_PX:
+        return False
+    around = ((tile, tile.grown(MAX_DEPTH_PX + 2, mask.shape)) for tile in tiles(mask.shape, TILE_PX))
+    return any(
+        depth(mask[window.slices], tile.inside(window)) > MAX_DEPTH_PX
+        for tile, window in around
+        if mask[tile.slices].any()
+    )
 
 
 @dataclass(frozen=True)
@@ -520,7 +532,12 @@ def _mean_of_four(plane: Picture) -> Picture:
 
 def _halved_lines(edge: Picture) -> Picture:
     """Half the size, lines as strong as before."""
-    return np.minimum(_mean_of_four(edge) * 4, 1)
+    height, width = (-(-length // 2) for length in edge.shape)
+    smaller = np.empty((height, width), np.float32)
+    for tile in tiles((2 * height, 2 * width), TILE_PX):
+        there = (slice(tile.top // 2, tile.bottom // 2), slice(tile.left // 2, tile.right // 2))
+        smaller[there] = np.minimum(_mean_of_four(edge[tile.slices]) * 4, 1)
+    return smaller
 
 
 def _doubled(picture: Picture, box: Box, interpolation: int) -> Picture:

@@ -83,9 +83,10 @@ def tiles(shape: tuple[int, ...], side: int) -> Iterator[Box]:
             yield Box(top, left, min(top + side, shape[0]), min(left + side, shape[1]))
 
 
-def depth(mask: Mask) -> float:
-    """The largest distance in px from a pixel of the hole to a known one; 0 without a hole."""
-    return float(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3).max())
+def depth(mask: Mask, part: Box | None = None) -> float:
+    """The largest distance in px from a pixel of the hole (in a part) to a known one; 0 without a hole."""
+    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    return float((distance if part is None else distance[part.slices]).max())
 
 
 def rim(mask: Mask, width: float) -> Mask:

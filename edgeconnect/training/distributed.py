@@ -51,6 +51,9 @@ def joined(device_type: str) -> Iterator[Ranks]:
     distributed.init_process_group("nccl" if device_type == "cuda" else "gloo")
     try:
         yield ranks
+        # one that leaves while others are still sending would break their connections, whose threads then end
+        # the process ("terminate called")
+        distributed.barrier()
     except RuntimeError as error:  # gloo has no type of its own
         if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
             raise
