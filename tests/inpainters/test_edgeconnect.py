@@ -367,15 +367,14 @@ def test_lines_of_large_windows_are_those_of_the_whole_but_for_the_tiles_borders
     mask = np.zeros(large.shape[:2], bool)
     mask[60:130, 90:150] = True
     whole = model.complete_edges(large, mask, "continued")
-    filled = model.inpaint(large, mask, texture=0.0, lines="continued")
     monkeypatch.setattr(edgeconnect, "TILE_PX", 80)
     monkeypatch.setattr(edgeconnect, "TILE_MARGIN_PX", 40)
     tiled = model.complete_edges(large, mask, "continued")
-    filled_tiled = model.inpaint(large, mask, texture=0.0, lines="continued")
+    filled = model.inpaint(large, mask, texture=0.0)
     assert whole[~mask].any() and (whole != tiled)[~mask].mean() < 0.002
     assert (whole != tiled)[mask].mean() < 0.02
-    np.testing.assert_array_equal(filled_tiled[~mask], large[~mask])
-    assert np.abs(filled.astype(int) - filled_tiled)[mask].mean() < 2
+    np.testing.assert_array_equal(filled[~mask], large[~mask])
+    assert (filled[mask] != large[mask]).any(axis=1).mean() > 0.9
 
 
 @pytest.mark.parametrize("sides", [(200, 220), (201, 221), (200, 221)])
