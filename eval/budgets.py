@@ -41,7 +41,7 @@ class Row:
 
 
 def rows(sides: Sequence[int], holes: Sequence[int], budgets: Sequence[float]) -> Iterator[Row]:
-    """Each photo with each hole and each budget; what is planned alike is done once."""
+    """Each photo with each hole and each budget, the largest first; what is planned alike is done once."""
     for side in sides:
         photo = np.tile(data.astronaut(), (-(-side // 512), -(-side // 512), 1))[:side, :side]
         for hole in (hole for hole in holes if hole <= LARGEST_SHARE * side):
@@ -50,7 +50,7 @@ def rows(sides: Sequence[int], holes: Sequence[int], budgets: Sequence[float]) -
             mask[edge : edge + hole, edge : edge + hole] = True
             [pair] = windows_of(mask)
             done: dict[Effort, tuple[float, str]] = {}
-            for budget in budgets:
+            for budget in sorted(budgets, reverse=True):
                 planned = Pace([pair], budget).planned
                 if planned not in done:
                     filler, before = SingleImage(budget_seconds=budget, device="cpu"), time.process_time()

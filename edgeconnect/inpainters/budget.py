@@ -28,7 +28,7 @@ LEAST = EFFORTS[-1]
 PLANNED_SHARE = 0.85  # of the budget; reading, writing and a slower machine take the rest
 LATE = 1.1  # of the budget, at which what is left is cut
 
-COSTS = (0.11, 0.1e-6, 2.3e-6, 20e-6, 0.5e-6, 0.055e-6)
+COSTS = (0.16, 0.063e-6, 3.9e-6, 21e-6, 0.69e-6, 0.055e-6)
 """Seconds of one core with AVX-512 for each of `work_of`, as `python -m eval.budgets` fits them."""
 
 _WARM_UP = 2.0  # seconds, before which the first calls of libraries say nothing of a machine's speed
