@@ -51,13 +51,14 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
 def describe(device: torch.device, dtype: torch.dtype) -> str:
     """What computes and how, on which results depend: the device's name, precision, and CUDA's settings."""
     precision = "bf16" if dtype == torch.bfloat16 else "float32"
+    is_deterministic = torch.are_deterministic_algorithms_enabled()
     if device.type != "cuda":
-        return f"{device.type}, {precision}"
+        return f"{device.type}, {precision}" + (", deterministic kernels on" if is_deterministic else "")
     flags = {
         "TF32 convolutions": torch.backends.cudnn.allow_tf32,
         "TF32 products": torch.backends.cuda.matmul.allow_tf32,
         "cuDNN's benchmark": torch.backends.cudnn.benchmark,
-        "deterministic kernels": torch.are_deterministic_algorithms_enabled(),
+        "deterministic kernels": is_deterministic,
     }
     settings = ", ".join(f"{name} {'on' if flag else 'off'}" for name, flag in flags.items())
     return f"{torch.cuda.get_device_name(device)}, {precision}, {settings}"
@@ -72,6 +73,46 @@ def exact_float32() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Use kernels alone that give the same bits on every run, which are slower on GPUs.
+
+    To be entered before anything is computed on a GPU, as cuBLAS takes its setting when it starts. Raises
+    InputError where an operation has no such kernel.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        raise InputError(
+            f"deterministic: expected kernels that give the same bits on every run, got: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+
+
+def forget_peak_memory() -> None:
+    """Let `peak_memory_mb` count from now on."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        for number in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(number)
+
+
+def peak_memory_mb() -> float | None:
+    """The most that tensors took on any CUDA device at once, networks included; None where none is used."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return None
+    devices = range(torch.cuda.device_count())
+    return max(torch.cuda.max_memory_allocated(number) for number in devices) / 2**20
 
 
 def compile_network(network: nn.Module, device: torch.device) -> None:

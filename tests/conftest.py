@@ -37,6 +37,9 @@ FLAGS = [
     "--disable-sync",
 ]
 
+# cuBLAS looks at it once, with its first product; without it deterministic kernels are refused from then on
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 
 

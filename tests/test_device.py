@@ -127,3 +127,24 @@ def test_each_process_of_a_launcher_asks_for_its_own_gpu(monkeypatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "77")  # no machine has it: the sentence says which was tried
     with pytest.raises(InputError, match="device 'cuda:77'"):
         device.choose_device("cuda")
+
+
+def test_deterministic_kernels_are_on_meanwhile_and_said(monkeypatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    assert "deterministic" not in device.describe(torch.device("cpu"), torch.float32)
+    with device.deterministic_kernels():
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        said = device.describe(torch.device("cpu"), torch.float32)
+    assert said == "cpu, float32, deterministic kernels on"
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_an_operation_without_a_deterministic_kernel_is_one_sentence() -> None:
+    with (
+        pytest.raises(InputError, match=r"deterministic: expected kernels .* got: put_ does not have a"),
+        device.deterministic_kernels(),
+    ):
+        torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))
+    with pytest.raises(RuntimeError, match="another"), device.deterministic_kernels():
+        raise RuntimeError("another")

@@ -10,6 +10,7 @@ import torch
 from small import made_up_batch, small_features, tiny_config
 
 from edgeconnect import EdgeConnect
+from edgeconnect.device import deterministic_kernels
 from edgeconnect.models.smooth_fill import smooth_fill
 from edgeconnect.training import losses
 from edgeconnect.training.trainer import Trainer, build_networks
@@ -60,3 +61,15 @@ def test_a_run_goes_on_with_a_state_of_the_cpu(tmp_path: Path, device: torch.dev
     moments = second.optimizers["g"].state
     assert all(state["exp_avg"].stride() == parameter.stride() for parameter, state in moments.items())
     assert all(state["exp_avg"].device == parameter.device for parameter, state in moments.items())
+
+
+def test_deterministic_steps_give_the_same_bits_again(tmp_path: Path, device: torch.device) -> None:
+    config = tiny_config(tmp_path, "inpaint")
+    found = []
+    for _ in range(2):
+        with deterministic_kernels():
+            trainer = Trainer(config, build_networks(config), small_features(), device)
+            for seed in range(2):
+                trainer.train_step(made_up_batch(seed=seed))
+        found.append([p.cpu() for network in trainer.networks.values() for p in network.parameters()])
+    assert found[0] and all(torch.equal(a, b) for a, b in zip(*found, strict=True))

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from edgeconnect.engines.local import in_this_process, on_processes
-from edgeconnect.engines.on_ray import on_ray
+from edgeconnect.engines.choice import HERE, Engine
+from edgeconnect.engines.local import in_this_process
 from edgeconnect.errors import InputError, printable
 from edgeconnect.io.atomic import sweep
 
@@ -38,24 +38,6 @@ class Telling:
     is_verbose: bool = False
 
 
-@dataclass(frozen=True)
-class Engine:
-    """Who works: this process, `workers` processes of this machine, or as many on a Ray cluster.
-
-    workers: None is one here, and on Ray what the cluster has room for, each with a GPU of its own where
-    there are some and `use_gpus`.
-    """
-
-    name: Literal["local", "ray"] = "local"
-    workers: int | None = None
-    use_gpus: bool = True
-
-    @property
-    def is_here(self) -> bool:
-        """Whether this process does all the work itself."""
-        return self.name == "local" and self.workers in (None, 1)
-
-
 class Make(Protocol):
     """Makes a `Work`, which loads its model with the first photo, or before it (`at_once`)."""
 
@@ -67,7 +49,7 @@ def work_through(
     make: Make,
     out: str | Path,
     telling: Telling = Telling(),
-    engine: Engine = Engine(),
+    engine: Engine = HERE,
     *,
     skip_done: bool = False,
 ) -> int:
@@ -121,17 +103,7 @@ def _do_one(left: _Left, work: Work, out: str | Path, telling: Telling, notes: _
 def _outcomes(jobs: _Left, make: Make, engine: Engine) -> Iterator[Outcome]:
     if engine.is_here:
         return in_this_process(make(), jobs)
-    setup = partial(_set_up, make)
-    if engine.name == "local":
-        return on_processes(setup, jobs, engine.workers or 1, _sweep)
-    return on_ray(
-        setup,
-        jobs,
-        engine.workers,
-        _sweep,
-        use_gpus=engine.use_gpus,
-        print_line=partial(print, file=sys.stderr),
-    )
+    return engine.outcomes(partial(_set_up, make), jobs, _sweep, partial(print, file=sys.stderr))
 
 
 def _set_up(make: Make) -> Work:

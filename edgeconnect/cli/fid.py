@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeconnect.cli.options import add_engine_options, at_least
+
 if TYPE_CHECKING:
     import argparse
 
@@ -20,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=("float32", "bf16"), default="float32", help="bf16: approximate"
     )
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batch-size", type=at_least(1), default=16)
+    add_engine_options(parser, "batches at a time, each in a process with a network of its own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the number and its origin here")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from edgeconnect.cli.options import (
     telling,
 )
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.registry import names
+from edgeconnect.inpainters.registry import PLAIN, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
     from edgeconnect.io.jobs import plan
 
     who = engine(options)
+    if options.inpainter in PLAIN:
+        who = replace(who, use_gpus=False)
     with piped(options):
         masking = checked_masking(options)
         if str(options.out).endswith("stdout.png") and options.candidates > 1:

@@ -11,8 +11,9 @@ from edgeconnect.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgeconnect.cli.batch import Engine, Telling
+    from edgeconnect.cli.batch import Telling
     from edgeconnect.cli.filling import MaskOptions
+    from edgeconnect.engines.choice import Engine
     from edgeconnect.inpainters.edgeconnect import EdgeConnect
 
 _POLARITIES = ("guess", "white", "black", "alpha", "opaque")
@@ -135,12 +136,15 @@ def add_output_options(parser: argparse.ArgumentParser) -> Any:
     loudness.add_argument(
         "-v", "--verbose", action="store_true", help="say everything, of every photo, and how long it took"
     )
+    add_engine_options(parser, "photos at a time, each in a process with a model of its own")
+    return group
+
+
+def add_engine_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --jobs, whose help begins with `what`, and --engine."""
     many = parser.add_argument_group("many photos")
     many.add_argument(
-        "--jobs",
-        type=at_least(1),
-        metavar="N",
-        help="photos at a time, each in a process with a model of its own [1; on Ray as many as have room]",
+        "--jobs", type=at_least(1), metavar="N", help=f"{what} [1; on Ray as many as have room]"
     )
     many.add_argument(
         "--engine",
@@ -148,14 +152,14 @@ def add_output_options(parser: argparse.ArgumentParser) -> Any:
         default="local",
         help="ray: on the machines of a Ray cluster, which see the same files (RAY_ADDRESS) [%(default)s]",
     )
-    return group
 
 
 def engine(options: argparse.Namespace) -> Engine:
     """Who is to work."""
-    from edgeconnect.cli.batch import Engine
+    from edgeconnect.engines.choice import Engine
 
-    if options.engine == "ray" and (Path("-") in options.photo or str(options.out) == "-"):
+    photos, out = getattr(options, "photo", []), str(getattr(options, "out", ""))
+    if options.engine == "ray" and (Path("-") in photos or out == "-"):
         raise InputError("-: expected files with --engine ray, whose machines do not share pipes")
     return Engine(options.engine, options.jobs, options.device != "cpu")
 

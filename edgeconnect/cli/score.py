@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edgeconnect.cli.options import add_polarity_option, at_least
+from edgeconnect.cli.options import add_engine_options, add_polarity_option, at_least
 from edgeconnect.evaluation.pairs import Row
 from edgeconnect.evaluation.score import score
 from edgeconnect.evaluation.tables import Group, markdown, write_json_lines
@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fid", action="store_true", help="add FID")
     parser.add_argument("--inception", type=Path, metavar="FILE", help="pytorch-fid's weights file")
     parser.add_argument("--device", default="auto", help="for LPIPS and FID")
-    parser.add_argument("--workers", type=at_least(1), default=os.cpu_count(), metavar="N")
+    parser.add_argument(
+        "--workers", type=at_least(1), default=os.cpu_count(), metavar="N", help="threads of this process"
+    )
+    add_engine_options(parser, "groups of pictures at a time, each in a process of its own")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write summary, groups and pictures as JSON lines"
     )

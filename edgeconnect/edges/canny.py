@@ -34,11 +34,26 @@ def to_gray(rgb: NDArray[np.unsignedinteger[Any]]) -> Gray:
     return gray
 
 
-def to_full_gray(rgb: NDArray[np.unsignedinteger[Any]], known: Mask | None = None) -> Gray:
-    """`to_gray`, stretched to [0,1] where the (known) pixels span less than NARROW: thresholds expect it."""
-    gray, seen, white = to_gray(rgb), rgb if known is None else rgb[known], np.iinfo(rgb.dtype).max
-    low, span = (int(seen.min()), int(np.ptp(seen))) if seen.size else (0, white)
-    return np.clip((gray * white - low) / span, 0, 1) if 0 < span < NARROW * white else gray
+def known_range(pixels: NDArray[np.unsignedinteger[Any]], known: Mask | None = None) -> tuple[int, int]:
+    """The lowest and the highest (known) value of (H,W[,C]) pixels; their type's bounds where none is."""
+    bounds = np.iinfo(pixels.dtype)
+    if known is None:
+        return int(pixels.min()), int(pixels.max())
+    if not known.any():
+        return int(bounds.min), int(bounds.max)
+    where = known if pixels.ndim == 2 else known[..., None]
+    low, high = pixels.min(where=where, initial=bounds.max), pixels.max(where=where, initial=bounds.min)
+    return int(low), int(high)
+
+
+def to_full_gray(rgb: NDArray[np.unsignedinteger[Any]], seen: tuple[int, int] | None = None) -> Gray:
+    """`to_gray`, stretched to [0,1] where what is seen spans less than NARROW: thresholds expect it.
+
+    seen: the lowest and the highest value that count (`known_range`); None for those of all pixels.
+    """
+    gray, white = to_gray(rgb), np.iinfo(rgb.dtype).max
+    low, high = known_range(rgb) if seen is None else seen
+    return np.clip((gray * white - low) / (high - low), 0, 1) if 0 < high - low < NARROW * white else gray
 
 
 def canny(

@@ -77,8 +77,8 @@ def _outcomes(pool: _Pool, queue: Queue, print_line: Callable[[str], None]) -> I
 class _Worker:
     """What runs as an actor: a process somewhere in the cluster that keeps what its setup loaded."""
 
-    def __init__(self, setup: Setup, folder: str) -> None:
-        self._made = attempt(_in_folder, setup, folder)
+    def __init__(self, setup: Setup, folder: str, gpus: int) -> None:
+        self._made = attempt(_set_up, setup, folder, gpus)
 
     def ready(self) -> Reply:
         return Reply(self._made.kind, None if self._made.kind == "done" else self._made.value)
@@ -87,8 +87,8 @@ class _Worker:
         return attempt(self._made.value, item)
 
 
-def _in_folder(setup: Setup, folder: str) -> Any:
-    """Set up where paths mean the same as in the process that has the items."""
+def _set_up(setup: Setup, folder: str, gpus: int) -> Any:
+    """Set up where paths mean the same as in the process that has the items, on the GPU that Ray chose."""
     try:
         os.chdir(folder)
     except OSError as error:
@@ -96,7 +96,20 @@ def _in_folder(setup: Setup, folder: str) -> Any:
             f"{folder}: expected the same folder on every machine of the cluster, as on a shared drive, got "
             f"on {platform.node()}: {error.strerror}"
         ) from None
+    if gpus:
+        _check_gpu()
     return setup()
+
+
+def _check_gpu() -> None:
+    """Raise InputError where PyTorch cannot use the GPU that the cluster says is there."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError(
+            f"{platform.node()}: expected a GPU that PyTorch can use, as the Ray cluster has one there, got "
+            "none; with --device cpu the workers need no GPU"
+        )
 
 
 class _Pool:
@@ -108,7 +121,7 @@ class _Pool:
         self._class = ray.remote(
             num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )(_Worker)
-        self._arguments = (setup, str(os.getcwd()))  # noqa: PTH109 (Path would follow links)
+        self._arguments = (setup, str(os.getcwd()), gpus)  # noqa: PTH109 (Path would follow links)
         self._free: list[Any] = []
         self._awaited: dict[Any, tuple[Any, Attempt | None]] = {}
         for _ in range(count):

@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from edgeconnect import device
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation import measures
 from edgeconnect.evaluation.fid import Inception, statistics_of
@@ -116,14 +117,18 @@ def _inputs(name: str, out: Path) -> tuple[Any, Any]:
 
 @contextmanager
 def _measured(cost: Row) -> Iterator[None]:
-    """Seconds, and the peak of memory in MB beyond what the process held before (Linux alone tells it)."""
+    """Seconds, the peak of memory in MB beyond what the process held before (Linux alone tells it), and the
+    peak of a CUDA device's, networks included.
+    """
     watch = Path("/proc/self/clear_refs")
     before = _status_mb("VmRSS") if watch.exists() else None
     if watch.exists():
         watch.write_text("5")  # resets the peak
+    device.forget_peak_memory()
     start = time.perf_counter()
     yield
     cost["seconds"] = time.perf_counter() - start
+    cost["device_memory_mb"] = device.peak_memory_mb()
     cost["extra_memory_mb"] = None if before is None else max(_status_mb("VmHWM") - before, 0)
 
 

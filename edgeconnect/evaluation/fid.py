@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edgeconnect.device import choose_device
+from edgeconnect.engines.choice import HERE, Engine
 from edgeconnect.errors import InputError
 from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.images import list_images, read_rgb
 from edgeconnect.metrics.fid import (
     FEATURES,
     INCEPTION,
+    Collector,
     InceptionFeatures,
     Precision,
     Statistics,
@@ -64,14 +65,35 @@ class Inception:
     def _features(self) -> InceptionFeatures:
         return InceptionFeatures(self.file, choose_device(self.device), self.precision)
 
-    def statistics(self, files: Sequence[Path]) -> Statistics:
+    def statistics(self, files: Sequence[Path], engine: Engine = HERE) -> Statistics:
         """Statistics of all these pictures. Errors: a picture that cannot be read; fewer than two."""
+        collector = Collector()
         with tqdm(total=len(files), unit="picture", desc="Inception", leave=False) as bar:
-            return Statistics.of(self._features(_read(files), self.batch_size, bar.update))
+            for block in self._blocks(files, engine):
+                collector.add(block)
+                bar.update(len(block))
+        return collector.statistics()
+
+    def _blocks(self, files: Sequence[Path], engine: Engine) -> Iterator[NDArray[np.float32]]:
+        """Features of a batch of pictures each, in order, whoever computes them."""
+        if engine.is_here:
+            pictures = _read(files)
+            while batch := list(islice(pictures, self.batch_size)):
+                yield self._features(batch, self.batch_size)
+            return
+        setup = partial(_set_up, self.file, self.device, self.precision)
+        batches = [files[at : at + self.batch_size] for at in range(0, len(files), self.batch_size)]
+        yield from engine.values(setup, batches, partial(tqdm.write, file=sys.stderr))
+
+
+def _set_up(file: Path, device: str, precision: Precision) -> Callable[[Sequence[Path]], NDArray[np.float32]]:
+    """What a worker does: features of the pictures in some files, as one batch."""
+    features = InceptionFeatures(file, choose_device(device), precision)
+    return lambda files: features(map(read_rgb, files), len(files))
 
 
 def statistics_of(
-    path: Path, inception: Inception, keep: Path | None = None
+    path: Path, inception: Inception, keep: Path | None = None, engine: Engine = HERE
 ) -> tuple[Statistics, Origin | None]:
     """Statistics of a folder, or those kept in an .npz file, and what they were made of (if that is known).
 
@@ -87,7 +109,7 @@ def statistics_of(
         if kept_origin == origin:
             return statistics, origin
         tqdm.write(f"{keep} is of other pictures, weights or precision: made anew", file=sys.stderr)
-    statistics = inception.statistics(files)
+    statistics = inception.statistics(files, engine)
     if keep is not None:
         save(keep, statistics, origin)
     return statistics, origin
@@ -108,7 +130,7 @@ def load(path: Path) -> tuple[Statistics, Origin | None]:
         with path.open("rb") as stream, np.load(stream) as file:
             kept: dict[str, NDArray[Any]] = dict(file)
         mean, covariance = kept["mu"], kept["sigma"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
+    except Exception as error:  # of a damaged file it may raise anything
         raise InputError(f"{path}: expected FID statistics (mu, sigma) in an .npz file: {error}") from error
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise InputError(f"{path}: expected statistics of {FEATURES} features, got {mean.shape}")
@@ -152,8 +174,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for path in (arguments.truth, arguments.result):
         if path.suffix != ".npz":
             _pictures(path)  # tell what is missing now, not after an hour of the other folder's features
-    truth, truth_origin = statistics_of(arguments.truth, inception, arguments.keep)
-    result, result_origin = statistics_of(arguments.result, inception)
+    engine = Engine(arguments.engine, arguments.jobs, arguments.device != "cpu")
+    truth, truth_origin = statistics_of(arguments.truth, inception, arguments.keep, engine)
+    result, result_origin = statistics_of(arguments.result, inception, engine=engine)
     if truth_origin and result_origin:
         for name in ("weights", "precision"):
             one, other = getattr(truth_origin, name), getattr(result_origin, name)

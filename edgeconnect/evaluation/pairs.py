@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.edges.maps import repair_edges
+from edgeconnect.engines.choice import HERE, Engine
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import list_images, read_colours, read_raw, read_rgb
 from edgeconnect.io.pairing import pair_by_stem
@@ -32,6 +34,7 @@ ABOUT = ("name", "hole_ratio", "touches_border", "known_pixels_changed", "bits")
 
 _NAMED_IN_ERRORS = 10
 _LPIPS_BATCH = 8
+_AT_ONCE = 2 * _LPIPS_BATCH  # pictures that a process has at a time; whole batches, as of one process
 _LOOKED_AT = 16  # masks whose polarity is looked at
 
 
@@ -107,8 +110,33 @@ def score_entry(entry: Entry, protocol: str, polarity: Polarity | None) -> Row:
     return row
 
 
-def score_all(found: Sequence[Entry], protocol: str, polarity: Polarity | None, workers: int) -> list[Row]:
-    """Every picture's scores, in threads. Errors: all pictures that cannot be scored, listed."""
+def score_all(
+    found: Sequence[Entry],
+    protocol: str,
+    polarity: Polarity | None,
+    workers: int,
+    engine: Engine = HERE,
+    load_lpips: Callable[[], Lpips] | None = None,
+) -> list[Row]:
+    """Every picture's scores, in threads or by other processes; with `load_lpips` its LPIPS as `lpips` too.
+
+    Errors: all pictures that cannot be scored, listed.
+    """
+    setup = partial(_set_up, protocol, polarity, workers if engine.is_here else 1, load_lpips)
+    step = len(found) if engine.is_here else _AT_ONCE
+    parts = [found[at : at + step] for at in range(0, len(found), step)]
+    outcomes = [row for rows in engine.values(setup, parts) for row in rows]
+    problems = [x for x in outcomes if isinstance(x, str)]
+    if problems:
+        raise InputError(f"{len(problems)} of {len(found)} cannot be scored: {_listed(problems, '; ')}")
+    return [x for x in outcomes if not isinstance(x, str)]
+
+
+def _set_up(
+    protocol: str, polarity: Polarity | None, workers: int, load_lpips: Callable[[], Lpips] | None
+) -> Callable[[Sequence[Entry]], list[Row | str]]:
+    """What is done with some pictures: their scores, or why one has none."""
+    distance = load_lpips() if load_lpips else None
 
     def attempt(entry: Entry) -> Row | str:
         try:
@@ -116,12 +144,15 @@ def score_all(found: Sequence[Entry], protocol: str, polarity: Polarity | None, 
         except InputError as error:
             return str(error)
 
-    with ThreadPoolExecutor(workers) as pool:
-        outcomes = list(pool.map(attempt, found))
-    problems = [x for x in outcomes if isinstance(x, str)]
-    if problems:
-        raise InputError(f"{len(problems)} of {len(found)} cannot be scored: {_listed(problems, '; ')}")
-    return [x for x in outcomes if not isinstance(x, str)]
+    def work(entries: Sequence[Entry]) -> list[Row | str]:
+        with ThreadPoolExecutor(workers) as pool:
+            rows = list(pool.map(attempt, entries))
+        if distance and not any(isinstance(row, str) for row in rows):
+            for row, value in zip(rows, lpips_values(entries, distance, workers), strict=True):
+                cast("Row", row)["lpips"] = value
+        return rows
+
+    return work
 
 
 def _of_one_depth(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

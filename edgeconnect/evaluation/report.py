@@ -29,6 +29,7 @@ from edgeconnect.io.atomic import write_atomically
 
 Row = Mapping[str, Any]
 
+COSTS = ("seconds", "extra_memory_mb", "device_memory_mb")
 _SHOWN_CASES = 24
 _EMBEDDED_PX = 512  # longest side of a picture in the page
 
@@ -42,6 +43,7 @@ class Result:
     by_ratio: Sequence[Group]
     seconds: str
     extra_memory: str
+    device_memory: str
     fid: float | None
 
 
@@ -74,15 +76,21 @@ def write_report(
 def _result(label: str, rows: Sequence[Row], measures: Sequence[Measure], fid: float | None) -> Result:
     everything, *by_ratio = groups(rows, [measure.key for measure in measures])
     seconds = [row["seconds"] for row in rows if "seconds" in row]
-    memory = [row["extra_memory_mb"] for row in rows if row.get("extra_memory_mb") is not None]
     return Result(
         label,
         everything,
         by_ratio,
         f"{statistics.median(seconds):.3g}" if seconds else "-",  # nothing ran here: a folder of results
-        f"{max(memory):.0f}" if memory else "-",
+        _largest(rows, "extra_memory_mb"),
+        _largest(rows, "device_memory_mb"),
         fid,
     )
+
+
+def _largest(rows: Sequence[Row], key: str) -> str:
+    """The largest of what rows have under a key; a dash where none has."""
+    found = [row[key] for row in rows if row.get(key) is not None]
+    return f"{max(found):.0f}" if found else "-"
 
 
 def _table(results: Sequence[Result], measures: Sequence[Measure]) -> list[list[str]]:
@@ -92,8 +100,12 @@ def _table(results: Sequence[Result], measures: Sequence[Measure]) -> list[list[
     columns += [_cells([result.everything for result in results], measure) for measure in measures]
     columns += [[f"{x:.4g}{'*' if x == min(scored) else ''}" for x in scored]] if scored else []
     columns += [[result.seconds for result in results], [result.extra_memory for result in results]]
+    on_device = [result.device_memory for result in results]
+    is_on_device = any(cell != "-" for cell in on_device)
+    columns += [on_device] if is_on_device else []
     fid = ["FID"] if scored else []
-    head = ["inpainter", "N", *(measure.heading for measure in measures), *fid, "s a photo", "extra MB"]
+    costs = ["s a photo", "extra MB", *(["GPU MB"] if is_on_device else [])]
+    head = ["inpainter", "N", *(measure.heading for measure in measures), *fid, *costs]
     return [head, *(list(line) for line in zip(*columns, strict=True))]
 
 
@@ -119,14 +131,14 @@ def _cells(parts: Sequence[Group], measure: Measure) -> list[str]:
 def _numbers(results: Sequence[Result], measures: Sequence[Measure]) -> list[list[object]]:
     """The table for machines: headings, then each inpainter's plain numbers, None where there is none."""
     bounds = [f"{m.key} {part}" for m in measures for part in ("mean", "low", "high")]
-    lines: list[list[object]] = [["inpainter", "n", *bounds, "fid", "seconds", "extra_memory_mb"]]
+    lines: list[list[object]] = [["inpainter", "n", *bounds, "fid", *COSTS]]
     for result in results:
         group, line = result.everything, [result.label, result.everything.n]
         for measure in measures:
             interval = group.interval_95[measure.key] if group.n > 1 else (None, None)
             line += [group.mean[measure.key], *interval]
-        costs = [None if cost == "-" else float(cost) for cost in (result.seconds, result.extra_memory)]
-        lines.append([*line, result.fid, *costs])
+        costs = result.seconds, result.extra_memory, result.device_memory
+        lines.append([*line, result.fid, *(None if cost == "-" else float(cost) for cost in costs)])
     return lines
 
 

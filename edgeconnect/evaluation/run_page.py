@@ -72,12 +72,13 @@ def _numbers(line: str) -> list[tuple[str, float, float]]:
     try:
         values: dict[str, Any] = json.loads(line)
         step = float(values["step"])
-    except (ValueError, TypeError, LookupError, RecursionError):
+        numbers = [(name, float(value)) for name, value in values.items() if isinstance(value, int | float)]
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         return []
     return [
-        (name, step, float(value))
-        for name, value in values.items()
-        if name not in _NO_CURVE and isinstance(value, int | float) and math.isfinite(value)
+        (name, step, value)
+        for name, value in numbers
+        if name not in _NO_CURVE and math.isfinite(step + value)
     ]
 
 

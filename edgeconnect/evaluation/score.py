@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeconnect.engines.choice import Engine
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.pairs import (
     ABOUT,
     Row,
     checked_polarity,
     entries,
-    lpips_values,
     pictures,
     score_all,
 )
@@ -24,7 +25,7 @@ from edgeconnect.provenance import content_hash, file_hash, versions
 
 if TYPE_CHECKING:  # torch is imported by those alone who ask for LPIPS or FID
     from edgeconnect.evaluation.fid import Inception
-    from edgeconnect.metrics.perceptual import Lpips
+    from edgeconnect.metrics.perceptual import Lpips, Trunk
 
 
 def score(arguments: argparse.Namespace) -> tuple[Row, list[Group], list[Row]]:
@@ -35,18 +36,22 @@ def score(arguments: argparse.Namespace) -> tuple[Row, list[Group], list[Row]]:
     found = entries(**folders)
     checked_polarity(arguments.masks, arguments.polarity)
     # before the scores: a missing weights file should not cost the time of everything else
-    distance = _lpips(arguments) if arguments.lpips else None
+    engine = Engine(arguments.engine, arguments.jobs, arguments.device != "cpu")
+    load: Callable[[], Lpips] = partial(_lpips, arguments.lpips, arguments.lpips_trunk, arguments.device)
+    distance = load() if arguments.lpips else None
     inception = _inception(arguments) if arguments.fid else None
-    rows = score_all(found, arguments.protocol, arguments.polarity, arguments.workers)
-    if distance:
-        for row, value in zip(rows, lpips_values(found, distance, arguments.workers), strict=True):
-            row[f"lpips_{arguments.lpips}"] = value
+    if distance and engine.is_here:
+        load = partial(_loaded, distance)
+    how = arguments.protocol, arguments.polarity, arguments.workers
+    rows = score_all(found, *how, engine, load if distance else None)
+    for row in rows if distance else []:
+        row[f"lpips_{arguments.lpips}"] = row.pop("lpips")
     table = groups(rows, [name for name in rows[0] if name not in ABOUT])
     summary = {
         "protocol": arguments.protocol,
         "description": PROTOCOLS[arguments.protocol].description,
         **asdict(table[0]),
-        **(_fid(arguments, inception) if inception else {}),
+        **(_fid(arguments, inception, engine) if inception else {}),
         "notes": _notes(rows),
         "inputs": {role: _contents(folder) for role, folder in folders.items() if folder},
         "weights": {used.file.name: file_hash(used.file) for used in (distance, inception) if used},
@@ -59,11 +64,16 @@ def _contents(folder: Path) -> dict[str, str]:
     return {"folder": str(folder), "sha256": content_hash(pictures(folder), folder)}
 
 
-def _lpips(arguments: argparse.Namespace) -> Lpips:
+def _lpips(name: Trunk, trunk: Path | None, device: str) -> Lpips:
     from edgeconnect.device import choose_device
     from edgeconnect.metrics.perceptual import Lpips
 
-    return Lpips(arguments.lpips, arguments.lpips_trunk, choose_device(arguments.device))
+    return Lpips(name, trunk, choose_device(device))
+
+
+def _loaded(distance: Lpips) -> Lpips:
+    """What is loaded already."""
+    return distance
 
 
 def _inception(arguments: argparse.Namespace) -> Inception:
@@ -73,11 +83,12 @@ def _inception(arguments: argparse.Namespace) -> Inception:
     return Inception(INCEPTION.find(arguments.inception), arguments.device)
 
 
-def _fid(arguments: argparse.Namespace, inception: Inception) -> dict[str, Any]:
+def _fid(arguments: argparse.Namespace, inception: Inception, engine: Engine) -> dict[str, Any]:
     from edgeconnect.evaluation.fid import remarks, statistics_of
     from edgeconnect.metrics.fid import frechet_distance
 
-    truth, result = (statistics_of(path, inception)[0] for path in (arguments.truth, arguments.result))
+    paths = arguments.truth, arguments.result
+    truth, result = (statistics_of(path, inception, engine=engine)[0] for path in paths)
     return {"fid": frechet_distance(truth, result), "fid_remarks": remarks(truth, result)}
 
 

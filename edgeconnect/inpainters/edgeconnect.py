@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import html
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
@@ -18,13 +19,14 @@ from torch.nn import functional as F
 
 from edgeconnect.device import Precision, choose_device, choose_dtype
 from edgeconnect.edges import detectors
-from edgeconnect.edges.canny import NARROW, to_full_gray
+from edgeconnect.edges.canny import NARROW, known_range, to_full_gray
 from edgeconnect.edges.continuation import LIKELY, SURE, continue_edges
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters import outpaint, pictures
 from edgeconnect.inpainters.texture import fill_holes
-from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
+from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim, tiles
 from edgeconnect.masks.shapes import feather
+from edgeconnect.memory import give_back_memory
 from edgeconnect.models import weights
 from edgeconnect.patches.fill import NoPatchesError
 
@@ -49,6 +51,8 @@ MIN_WINDOW_PX = 256  # the training size: smaller windows would be unlike anythi
 CELL_PX = 512  # larger holes are filled cell by cell, each knowing the ones before
 RIM_PX = 32  # what a network without a start from outside repaints of a coarser result
 MIN_SIDE_PX = 32  # smaller pictures are padded for the networks
+LARGE_PX = 2**24  # photos whose memory is given back between steps
+TILE_PX, TILE_MARGIN_PX = 1024, 192  # of a larger window, lines are looked for tile by tile
 
 
 class EdgeConnect:
@@ -116,7 +120,8 @@ class EdgeConnect:
 
         What spans a small part of the range is stretched first: its lines are faint.
         """
-        return self.detect_edges(to_full_gray(photo, ~mask), ~mask)
+        seen = known_range(photo, ~mask)
+        return self._detected(lambda part: to_full_gray(photo[part.slices], seen), mask)
 
     def complete_edges(self, photo: Image, mask: Mask, lines: Lines = "both") -> Picture:
         """The photo's edges (`photo_edges`) with those in the hole completed.
@@ -245,6 +250,8 @@ class EdgeConnect:
         """Step three: `texture` of the photo's own patches, placed by the guide, over the networks' fill."""
         if texture == 0:
             return soft
+        if mask.size > LARGE_PX:
+            give_back_memory()  # what was freed in pieces; it would lie beside what comes now
         try:
             sharp = fill_holes(
                 photo,
@@ -282,10 +289,9 @@ class EdgeConnect:
             if not inner.any():
                 continue
             known = None if outside is None else outside[window.slices]
-            seen, low, span = _stretched(_unit(result[window.slices]), missing[window.slices])
-            filled = low + span * self._fill(seen, missing[window.slices], hole_edges[window.slices], known)
-            pixels = _pixels(filled[hole.inside(window).slices], photo.dtype)
-            result[hole.slices][inner] = pixels[inner]
+            canvas = _Canvas.of(result[window.slices], missing[window.slices])
+            self._fill(canvas, missing[window.slices], hole_edges[window.slices], known)
+            result[hole.slices][inner] = canvas.pixels[hole.inside(window).slices][inner]
             missing[hole.slices] = False
         return result
 
@@ -302,42 +308,71 @@ class EdgeConnect:
         lines = np.zeros(mask.shape, np.float32)
         for window, hole in self._windows(mask):
             outside = None if known is None else known[window.slices]
-            seen, _, _ = _stretched(_unit(photo[window.slices]), mask[window.slices])
-            part = self._complete(seen, mask[window.slices], kind, outside)
+            canvas = _Canvas.of(photo[window.slices], mask[window.slices])
+            part = self._drawn(canvas, mask[window.slices], kind, outside)
             inner = mask[hole.slices]
             lines[hole.slices][inner] = part[hole.inside(window).slices][inner]
         return lines
 
-    def _fill(self, photo: Picture, mask: Mask, edge: Picture, known: Picture | None) -> Picture:
-        """I_comp (h,w,3) of one window along `edge`, coarse to fine."""
+    def _fill(self, canvas: _Canvas, mask: Mask, edge: Picture, known: Picture | None) -> None:
+        """Paint I_comp into the hole of one window along `edge`, coarse to fine."""
         start = None
         if _is_deep(mask):
+            start, coarse_mask = canvas.halved(mask)
             halved = None if known is None else _halved_lines(known)
-            start = _resized(self._fill(*_halved(photo, mask), _halved_lines(edge), halved), mask.shape)
-        photo, mask = photo.copy(), mask.copy()
-        C_comp = np.where(mask, edge, self._known_edges(photo, mask) if known is None else known)
+            self._fill(start, coarse_mask, _halved_lines(edge), halved)
+        outside: Picture | Mask = self._known_edges(canvas, mask) if known is None else known
+        missing = mask.copy()
         for cell in cells(mask, CELL_PX):
             window = cell.grown(max(CONTEXT_PX, CELL_PX // 4), mask.shape, MIN_WINDOW_PX)
-            part = None if start is None else start[window.slices]
-            painted = self._paint(photo[window.slices], C_comp[window.slices], mask[window.slices], part)
-            inner = mask[cell.slices]
-            photo[cell.slices][inner] = painted[cell.inside(window).slices][inner]
-            mask[cell.slices] = False
-        return photo
+            part = None if start is None else _doubled(start.pixels, window, cv2.INTER_CUBIC)
+            C_comp = np.where(mask[window.slices], edge[window.slices], outside[window.slices])
+            painted = self._paint(canvas.seen(window), C_comp, missing[window.slices], part)
+            canvas.put(cell, missing[cell.slices], painted[cell.inside(window).slices])
+            missing[cell.slices] = False
 
-    def _complete(self, photo: Picture, mask: Mask, kind: Lines, known: Picture | None) -> Picture:
-        """C_comp (h,w) of one window, coarse to fine."""
-        is_deep = _is_deep(mask)
-        if is_deep:
-            halved = None if known is None else _halved_lines(known)
-            lines = _refined_lines(self._complete(*_halved(photo, mask), kind, halved), mask.shape)
-        known = self._known_edges(photo, mask) if known is None else known
-        if not is_deep:
-            lines = self._new_edges(photo, mask, kind, known)
-        return np.where(mask, lines, known)
+    def _drawn(
+        self,
+        canvas: _Canvas,
+        mask: Mask,
+        kind: Lines,
+        given: Picture | None,
+        known: Picture | Mask | None = None,
+    ) -> Picture:
+        """The lines (h,w) in the hole of one window, coarse to fine; what is outside the hole is unsettled.
 
-    def _known_edges(self, photo: Picture, mask: Mask) -> Picture:
-        return self.detect_edges(_gray(photo), ~mask).astype(np.float32)
+        given: lines outside the hole to be used, known: those found where none are given, if they are.
+        """
+        if _is_deep(mask):
+            halved = None if given is None else _halved_lines(given)
+            return _refined_lines(self._complete(*canvas.halved(mask), kind, halved), mask.shape)
+        if known is None:
+            known = self._known_edges(canvas, mask) if given is None else given
+        lines = np.zeros(mask.shape, np.float32)
+        for tile in tiles(mask.shape, TILE_PX):
+            if mask[tile.slices].any():
+                window = tile.grown(TILE_MARGIN_PX, mask.shape)
+                parts = canvas.seen(window), mask[window.slices]
+                part = self._new_edges(*parts, kind, known[window.slices].astype(np.float32))
+                lines[tile.slices] = part[tile.inside(window).slices]
+        return lines
+
+    def _complete(self, canvas: _Canvas, mask: Mask, kind: Lines, given: Picture | None) -> Picture:
+        """C_comp (h,w) of one window."""
+        known: Picture | Mask = self._known_edges(canvas, mask) if given is None else given
+        return np.where(mask, self._drawn(canvas, mask, kind, given, known), known)
+
+    def _known_edges(self, canvas: _Canvas, mask: Mask) -> Mask:
+        return self._detected(lambda part: _gray(canvas.seen(part)), mask)
+
+    def _detected(self, gray: Callable[[Box], NDArray[np.floating]], mask: Mask) -> Mask:
+        """The lines (h,w) outside a hole, `gray` giving a part's luminance; large pictures tile by tile."""
+        found = np.zeros(mask.shape, bool)
+        for tile in tiles(mask.shape, TILE_PX):
+            window = tile.grown(TILE_MARGIN_PX, mask.shape)
+            part = self.detect_edges(gray(window), ~mask[window.slices])
+            found[tile.slices] = part[tile.inside(window).slices]
+        return found
 
     def _new_edges(self, photo: Picture, mask: Mask, kind: Lines, known: Picture) -> Picture:
         """The lines of one window's hole (h,w): continued from the known ones, drawn by G1, or the union.
@@ -432,22 +467,86 @@ def _checked_edges(edges: NDArray[Any], mask: Mask) -> Picture:
 
 
 def _is_deep(mask: Mask) -> bool:
-    return depth(mask) > MAX_DEPTH_PX and min(mask.shape) > 2 * MAX_DEPTH_PX
+    """Whether the hole is deeper than MAX_DEPTH_PX; as far as that is looked around each tile."""
+    if min(mask.shape) <= 2 * MAX_DEPTH_PX:
+        return False
+    around = ((tile, tile.grown(MAX_DEPTH_PX + 2, mask.shape)) for tile in tiles(mask.shape, TILE_PX))
+    return any(
+        depth(mask[window.slices], tile.inside(window)) > MAX_DEPTH_PX
+        for tile, window in around
+        if mask[tile.slices].any()
+    )
 
 
-def _halved(photo: Picture, mask: Mask) -> tuple[Picture, Mask]:
-    """Half the size: means of the known pixels; a hole where there are none."""
-    size = (-(-mask.shape[1] // 2), -(-mask.shape[0] // 2))
-    known = (~mask).astype(np.float32)
-    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    total = cv2.resize(photo * known[..., None], size, interpolation=cv2.INTER_AREA)
-    return np.asarray(total / np.maximum(share, 1e-3)[..., None], np.float32), share < 1e-3
+@dataclass(frozen=True)
+class _Canvas:
+    """A window that is filled part by part, in the photo's own type: as floats a large one would be huge.
+
+    pixels: (h,w,3) uint8, uint16, or float32 in [0,1] of coarser levels. Networks see them as
+    (value - low) / span, where the known ones span less than NARROW; else low is 0 and span 1: they were
+    trained on photos that use their range.
+    """
+
+    pixels: NDArray[Any]
+    low: float = 0.0
+    span: float = 1.0
+
+    @classmethod
+    def of(cls, pixels: Image, mask: Mask) -> _Canvas:
+        """A copy of a window of a photo."""
+        low, high = (value / np.iinfo(pixels.dtype).max for value in known_range(pixels, ~mask))
+        return cls(pixels.copy(), low, high - low) if 0 < high - low < NARROW else cls(pixels.copy())
+
+    def seen(self, box: Box) -> Picture:
+        """A part as the networks see it: (h,w,3)."""
+        part = self.pixels[box.slices]
+        if part.dtype != np.float32:
+            part = _unit(cast("Image", part))
+        return part if self.span == 1 else np.clip((part - self.low) / self.span, 0, 1).astype(np.float32)
+
+    def put(self, box: Box, where: Mask, painted: Picture) -> None:
+        """Take what was painted into a part, where (h,w) is true."""
+        values = painted[where] * np.float32(self.span) + np.float32(self.low)
+        is_float = self.pixels.dtype == np.float32
+        self.pixels[box.slices][where] = values if is_float else _pixels(values, self.pixels.dtype)
+
+    def halved(self, mask: Mask) -> tuple[_Canvas, Mask]:
+        """Half the size, as the networks see it: means of the known pixels; a hole where there are none."""
+        height, width = (-(-length // 2) for length in mask.shape)
+        smaller, hole = np.empty((height, width, 3), np.float32), np.empty((height, width), bool)
+        for tile in tiles((2 * height, 2 * width), TILE_PX):
+            part = Box(tile.top, tile.left, min(tile.bottom, mask.shape[0]), min(tile.right, mask.shape[1]))
+            known = (~mask[part.slices]).astype(np.float32)
+            share, total = _mean_of_four(known), _mean_of_four(self.seen(part) * known[..., None])
+            there = (slice(tile.top // 2, tile.bottom // 2), slice(tile.left // 2, tile.right // 2))
+            smaller[there], hole[there] = total / np.maximum(share, 1e-3)[..., None], share < 1e-3
+        return _Canvas(smaller), hole
+
+
+def _mean_of_four(plane: Picture) -> Picture:
+    """Half the size, odd sides repeated: (h,w[,C]) float32."""
+    height, width = plane.shape[:2]
+    even = cv2.copyMakeBorder(plane, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _halved_lines(edge: Picture) -> Picture:
     """Half the size, lines as strong as before."""
-    size = (-(-edge.shape[1] // 2), -(-edge.shape[0] // 2))
-    return np.asarray(np.minimum(cv2.resize(edge, size, interpolation=cv2.INTER_AREA) * 4, 1), np.float32)
+    height, width = (-(-length // 2) for length in edge.shape)
+    smaller = np.empty((height, width), np.float32)
+    for tile in tiles((2 * height, 2 * width), TILE_PX):
+        there = (slice(tile.top // 2, tile.bottom // 2), slice(tile.left // 2, tile.right // 2))
+        smaller[there] = np.minimum(_mean_of_four(edge[tile.slices]) * 4, 1)
+    return smaller
+
+
+def _doubled(picture: Picture, box: Box, interpolation: int) -> Picture:
+    """A part of a picture twice as large, (h,w[,C]) in [0,1], as the whole one would have it there."""
+    around = Box(box.top // 2, box.left // 2, -(-box.bottom // 2), -(-box.right // 2)).grown(3, picture.shape)
+    larger = cv2.resize(picture[around.slices], None, fx=2, fy=2, interpolation=interpolation)
+    top, left = box.top - 2 * around.top, box.left - 2 * around.left
+    part = larger[top : top + box.bottom - box.top, left : left + box.right - box.left]
+    return np.asarray(np.clip(part, 0, 1), np.float32)
 
 
 def _thinned(edge: Picture, known: Picture, mask: Mask) -> Picture:
@@ -459,31 +558,17 @@ def _thinned(edge: Picture, known: Picture, mask: Mask) -> Picture:
 
 def _refined_lines(edge: Picture, shape: tuple[int, ...]) -> Picture:
     """Lines of a coarser level at `shape`, thinned to one pixel again as Canny's are."""
-    larger = cv2.resize(edge, shape[::-1], interpolation=cv2.INTER_LINEAR)
-    lines = cast("Mask", thin(larger > 0.5))  # type: ignore[no-untyped-call]
-    return np.where(lines, larger, 0).astype(np.float32)
-
-
-def _resized(picture: Picture, shape: tuple[int, ...]) -> Picture:
-    return np.asarray(
-        np.clip(cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1), np.float32
-    )
+    lines = np.zeros(shape, np.float32)
+    for tile in tiles(shape, TILE_PX):
+        window = tile.grown(TILE_MARGIN_PX, shape)
+        larger = _doubled(edge, window, cv2.INTER_LINEAR)
+        thinned = cast("Mask", thin(larger > 0.5))  # type: ignore[no-untyped-call]
+        lines[tile.slices] = np.where(thinned, larger, 0)[tile.inside(window).slices]
+    return lines
 
 
 def _gray(photo: Picture) -> NDArray[np.float64]:
     return np.asarray(photo.astype(np.float64) @ np.array([0.2125, 0.7154, 0.0721]))
-
-
-def _stretched(photo: Picture, mask: Mask) -> tuple[Picture, float, float]:
-    """A window whose known pixels span less than NARROW, stretched to [0,1]: with its low end and its span.
-
-    The networks were trained on photos that use their range; a wide window stays as it is, with 0 and 1.
-    """
-    known = photo[~mask]
-    low, span = (float(known.min()), float(np.ptp(known))) if known.size else (0.0, 1.0)
-    if not 0 < span < NARROW:
-        return photo, 0.0, 1.0
-    return np.asarray(np.clip((photo - low) / span, 0, 1), np.float32), low, span
 
 
 def _unit(pixels: Image) -> Picture:

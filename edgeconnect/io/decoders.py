@@ -39,6 +39,7 @@ a decompression bomb."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
 _UNUSUAL = {"I": "32-bit integers", "F": "32-bit floats (HDR)", "LAB": "Lab colours", "HSV": "HSV colours"}
 _ORIENTATION = 0x0112
+_PNG_END = b"\0\0\0\0IEND" + zlib.crc32(b"IEND").to_bytes(4)
 _COMMENT = re.compile(rb"#[^\r\n]*")
 _NETPBM = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})" + rb"\s")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -279,14 +280,22 @@ def _jpeg2000_depth(path: Path) -> int:
 
 
 def _pixels_alone(png: bytes) -> bytes:
-    """A PNG without what it says about its colours: libpng would comment on that to the terminal."""
+    """A PNG without what it says about its colours: libpng would comment on that to the terminal.
+
+    Raises ValueError for a damaged part, on which it would comment too.
+    """
     kept, place = [png[:8]], 8
     while place + 12 <= len(png):
         end = place + 12 + int.from_bytes(png[place : place + 4])
-        if png[place + 4 : place + 8] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+        kind = png[place + 4 : place + 8]
+        if kind == b"IEND":
+            break
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
+            if zlib.crc32(png[place + 4 : end - 4]) != int.from_bytes(png[end - 4 : end]):
+                raise ValueError(f"checksum of {kind.decode()}")
             kept.append(png[place:end])
         place = end
-    return b"".join(kept)
+    return b"".join([*kept, _PNG_END])
 
 
 def _netpbm(content: bytes) -> NDArray[np.uint16]:
@@ -343,7 +352,7 @@ def _shallow_pixels(path: Path, image: Image.Image) -> NDArray[np.uint8]:
     if image.mode == "1":
         image = image.convert("L")
     mode = ("L" if gray else "RGB") + ("A" if image.has_transparency_data else "")
-    return np.asarray(image.convert(mode))
+    return np.asarray(image if image.mode == mode else image.convert(mode))  # a conversion always copies
 
 
 def _from_cmyk(image: Image.Image, icc_profile: bytes | None) -> tuple[NDArray[np.uint8], str]:

@@ -46,6 +46,8 @@ class Manifest:
             given = {name: Path(value) for name, value in values.items() if value}
             if "photo" not in given:
                 raise InputError(f"{where}: expected a photo, got none")
+            if not given["photo"].name:
+                raise InputError(f"{where}: expected a photo, got the folder {str(given['photo'])!r}")
             entry = {name: self.file.parent / given[name] for name in _INPUTS if name in given}
             entry["out"] = self.out / given.get("out", _place(given["photo"]))
             if "save_edges" in given:

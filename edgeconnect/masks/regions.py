@@ -76,9 +76,17 @@ def cells(mask: Mask, side: int) -> Iterator[Box]:
                 yield Box(top, left, bottom, right)
 
 
-def depth(mask: Mask) -> float:
-    """The largest distance in px from a pixel of the hole to a known one; 0 without a hole."""
-    return float(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3).max())
+def tiles(shape: tuple[int, ...], side: int) -> Iterator[Box]:
+    """Split (height, width) into boxes of `side` px, row by row; the last ones of each may be smaller."""
+    for top in range(0, shape[0], side):
+        for left in range(0, shape[1], side):
+            yield Box(top, left, min(top + side, shape[0]), min(left + side, shape[1]))
+
+
+def depth(mask: Mask, part: Box | None = None) -> float:
+    """The largest distance in px from a pixel of the hole (in a part) to a known one; 0 without a hole."""
+    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    return float((distance if part is None else distance[part.slices]).max())
 
 
 def rim(mask: Mask, width: float) -> Mask:

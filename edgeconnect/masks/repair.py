@@ -23,6 +23,7 @@ Polarity = Literal["guess", "white", "black", "alpha", "opaque"]
 POLARITIES: tuple[Polarity, ...] = ("guess", "white", "black", "alpha", "opaque")
 
 _LABELS = 64  # a label map has at most so many values
+_STRIP_PX = 1 << 22  # of a large mask that are counted at once
 _PLAIN = 8  # values that fill most of a mask, however it was painted, and at most two thirds of a photo
 
 
@@ -128,12 +129,18 @@ def _from_colours(colours: Channel, polarity: Polarity, notes: list[str]) -> Mas
 
 def _check_is_mask(values: Channel) -> None:
     """Raise InputError for a photo."""
-    counts = np.bincount(values.ravel(), minlength=256)
+    counts = _counts(values)
     between = share_between(values)
     if between > 0.5 and np.sort(counts)[-_PLAIN:].sum() < 0.75 * values.size:
         raise InputError(
             f"expected a mask, got a picture: {between:.1%} of its values are neither black nor white"
         )
+
+
+def _counts(values: Channel) -> NDArray[np.int64]:
+    """How often each of 256 values comes; strip by strip, as NumPy makes 8 bytes of each value."""
+    strips = np.array_split(values.ravel(), values.size // _STRIP_PX + 1)
+    return np.asarray(np.sum([np.bincount(strip, minlength=256) for strip in strips], axis=0), np.int64)
 
 
 def _to_8bit(pixels: NDArray[Any]) -> Channel:
@@ -162,7 +169,7 @@ def _thresholded(values: Channel, notes: list[str], *, is_coloured: bool = False
 
 def _labels(values: Channel, is_coloured: bool) -> Channel | None:
     """The values of a label map but 0; None for other masks. 255 may be what "void" is called in VOC's."""
-    background, *found = np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist() or [1]
+    background, *found = np.flatnonzero(_counts(values)).tolist() or [1]
     inner = [value for value in found if value < 255]
     if background != 0 or not inner or len(inner) > _LABELS:
         return None

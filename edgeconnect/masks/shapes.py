@@ -123,7 +123,7 @@ def touches_border(mask: Mask) -> bool:
 
 def dilate(mask: Mask, radius_px: float) -> Mask:
     """The hole and every pixel within `radius_px` of it (between pixel centres): (H,W) bool -> (H,W) bool."""
-    return mask | (_distance(mask) <= radius_px) if mask.any() else mask.copy()
+    return mask | (_distance(mask) <= radius_px) if radius_px >= 1 and mask.any() else mask.copy()
 
 
 def feather(mask: Mask, radius_px: float) -> NDArray[np.float32]:

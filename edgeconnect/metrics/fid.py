@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 Precision = Literal["float32", "bf16"]
 
 FEATURES = 2048
+_FOLDED_AT = 4  # times as many pictures as features are merged into statistics at once
 INCEPTION = Download(
     "FID's Inception v3",
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
@@ -59,10 +60,56 @@ class Statistics:
         real = values > values[-1] * len(values) * np.finfo(np.float64).eps  # the rest is rounding
         return cls(np.asarray(mean, np.float64), np.sqrt(values[real])[:, None] * vectors[:, real].T, count)
 
+    def merged(self, other: Statistics) -> Statistics:
+        """Statistics of both sets together (Chan, Golub & LeVeque, 1979). Errors: an unknown count."""
+        if self.count is None or other.count is None:
+            raise InputError("expected statistics with their number of pictures, to merge them")
+        count, shift = self.count + other.count, other.mean - self.mean
+        parts = [each.factor * np.sqrt(cast("int", each.count) - 1) for each in (self, other)]
+        parts.append(shift[None] * np.sqrt(self.count / count * other.count))
+        factor = np.concatenate(parts) / np.sqrt(count - 1)
+        if len(factor) > factor.shape[1]:
+            factor = np.asarray(np.linalg.qr(factor, mode="r"))
+        return Statistics(self.mean + shift * (other.count / count), factor, count)
+
     @property
     def covariance(self) -> Floats:
         """The sample covariance (D,D)."""
         return self.factor.T @ self.factor
+
+
+class Collector:
+    """Statistics of features that come block by block, in memory that does not grow with their number.
+
+    The same blocks in the same order give the same numbers, whoever computed them.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[NDArray[Any]] = []
+        self._done: Statistics | None = None
+
+    def add(self, features: NDArray[Any]) -> None:
+        """Take a block (n,D)."""
+        self._blocks.append(features)
+        if sum(map(len, self._blocks)) >= _FOLDED_AT * features.shape[1]:
+            self._fold()
+
+    def statistics(self) -> Statistics:
+        """Those of all blocks. Errors: fewer than two pictures in all."""
+        if self._blocks or self._done is None:
+            self._fold()
+        return cast("Statistics", self._done)
+
+    def _fold(self) -> None:
+        features = np.concatenate(self._blocks) if self._blocks else np.empty((0, FEATURES))
+        if self._done is None:
+            self._done = Statistics.of(features)
+        elif len(features) == 1:  # has a mean alone
+            alone = Statistics(np.asarray(features[0], np.float64), np.zeros((0, features.shape[1])), 1)
+            self._done = self._done.merged(alone)
+        else:
+            self._done = self._done.merged(Statistics.of(features))
+        self._blocks = []
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:

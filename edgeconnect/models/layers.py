@@ -36,6 +36,20 @@ class InstanceNorm(nn.Module):
             return F.group_norm(x, x.shape[1])
 
 
+def reflect(x: Tensor, px: int) -> Tensor:
+    """The maps (N,C,H,W) with their border of `px` pixels reflected, the outermost ones not repeated.
+
+    PyTorch's own padding has no deterministic gradient on GPUs; where that is asked for, pieces are joined.
+    """
+    if not px or not torch.are_deterministic_algorithms_enabled():
+        return F.pad(x, (px,) * 4, mode="reflect")
+    for axis in (2, 3):
+        size = x.shape[axis]
+        before, after = x.narrow(axis, 1, px).flip(axis), x.narrow(axis, size - px - 1, px).flip(axis)
+        x = torch.cat((before, x, after), axis)
+    return x
+
+
 class ReflectConv(nn.Conv2d):
     """A convolution at stride 1 that keeps the size by reflecting the border, in its input's own type.
 
@@ -46,11 +60,11 @@ class ReflectConv(nn.Conv2d):
         self, in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, bias: bool = True
     ) -> None:
         super().__init__(in_channels, out_channels, kernel, dilation=dilation, bias=bias)
-        self.border = (dilation * (kernel // 2),) * 4
+        self.border_px = dilation * (kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            x = F.pad(x, self.border, mode="reflect")
+            x = reflect(x, self.border_px)
         return F.conv2d(x, self.weight, self.bias, dilation=self.dilation)
 
 
@@ -91,7 +105,7 @@ class OutputConv(ReflectConv):
         side = 4 if self.out_channels == 1 else 2
         if torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_exporting():
             return super().forward(x)
-        x = F.pad(x, self.border, mode="reflect")
+        x = reflect(x, self.border_px)
         shifted = [
             F.pad(self.weight, (j, side - 1 - j, i, side - 1 - i)) for i in range(side) for j in range(side)
         ]

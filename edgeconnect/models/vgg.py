@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from edgeconnect.errors import InputError
 from edgeconnect.models.checkpoint import reason
 from edgeconnect.models.downloads import Download
+from edgeconnect.models.layers import ReflectConv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -173,6 +174,10 @@ def _vgg19(convolutions: Mapping[int, tuple[Tensor, Tensor]]) -> dict[str, tuple
 
 def _conv(weight: Tensor, bias: Tensor, padding_mode: Literal["zeros", "reflect"]) -> nn.Conv2d:
     out_channels, in_channels, kernel, _ = weight.shape
-    conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, padding_mode=padding_mode)
+    conv: nn.Conv2d
+    if padding_mode == "reflect":
+        conv = ReflectConv(in_channels, out_channels, kernel)
+    else:
+        conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
     conv.load_state_dict({"weight": weight, "bias": bias})
     return conv

@@ -185,6 +185,9 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="bf16 autocast; auto: where hardware has it"
     )
+    deterministic: bool = Field(
+        False, description="the same bits on every run on a GPU too, by slower kernels (a CPU's do so always)"
+    )
     compile: bool = Field(
         False, description="torch.compile the generators: a minute at the start, faster steps after"
     )

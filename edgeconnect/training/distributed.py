@@ -51,6 +51,7 @@ def joined(device_type: str) -> Iterator[Ranks]:
     distributed.init_process_group("nccl" if device_type == "cuda" else "gloo")
     try:
         yield ranks
+        distributed.barrier()  # one that ends while others still talk takes their connections down
     except RuntimeError as error:  # gloo has no type of its own
         if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from edgeconnect.device import choose_device, describe
+from edgeconnect.device import choose_device, describe, deterministic_kernels
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import write_png
 from edgeconnect.io.paths import depth_notes, find_broken, photo_paths
@@ -52,8 +52,10 @@ def train(
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    device = choose_device(config.device)
     with ExitStack() as stack:
+        if config.deterministic:
+            stack.enter_context(deterministic_kernels())
+        device = choose_device(config.device)
         ranks = stack.enter_context(distributed.joined(device.type))
         device = _own_device(device, ranks)
         if ranks.is_main:

@@ -213,7 +213,7 @@ def _step(line: bytes) -> float:
     """The step of a line; infinite for one that is no line."""
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         return math.inf
 
 

@@ -9,11 +9,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from edgeconnect.cli import run
 from edgeconnect.io import images
@@ -34,6 +37,7 @@ def fill(photo, mask):
 """An inpainter that leaves a file each time it is called: which photo, which process."""
 
 COUNT = 80
+SIZE = {"num_cpus": 2, "object_store_memory": 80 << 20}
 
 
 @pytest.fixture
@@ -58,21 +62,37 @@ def folder(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path
 
 
-@pytest.fixture
-def two_nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
-    """A cluster of two nodes with two CPUs each; the second one."""
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A cluster of one node with two CPUs, to which tests add others: starting one takes the longest."""
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     cluster = cluster_utils.Cluster()
-    size = {"num_cpus": 2, "object_store_memory": 80 << 20}
-    cluster.add_node(**size, include_dashboard=False)
-    second = cluster.add_node(**size)
+    cluster.add_node(**SIZE, include_dashboard=False)
     cluster.wait_for_nodes()
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    yield cluster, second
+    yield cluster
     cluster.shutdown()
     for number, handler in handlers.items():  # Ray's node takes them over
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def ray_folder(folder: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of photos, with commands that find the cluster."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    return folder
+
+
+@contextmanager
+def another_node(cluster: Any, **more: Any) -> Iterator[Any]:
+    """A further node, for as long as it is needed."""
+    node = cluster.add_node(**(SIZE | more))
+    cluster.wait_for_nodes()
+    try:
+        yield node
+    finally:
+        if node in cluster.worker_nodes:
+            cluster.remove_node(node)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
@@ -85,18 +105,19 @@ def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_every_photo_is_filled_once_though_a_worker_and_a_machine_are_lost(
-    folder: Path, two_nodes: tuple[Any, Any]
+    ray_folder: Path, cluster: Any
 ) -> None:
-    cluster, second = two_nodes
+    folder, traces = ray_folder, ray_folder / "traces"
     command = [sys.executable, "-m", "edgeconnect", "inpaint", "list.csv", "--inpainter", "traced:fill"]
-    with subprocess.Popen(
-        [*command, "--out", "out", "--engine", "ray", "--jobs", "4"], stderr=subprocess.PIPE, text=True
-    ) as filling:
-        traces = folder / "traces"
+    command += ["--out", "out", "--engine", "ray", "--jobs", "4"]
 
-        def filled() -> int:
-            return len(list((folder / "out").glob("*/*.png")))
+    def filled() -> int:
+        return len(list((folder / "out").glob("*/*.png")))
 
+    with (
+        another_node(cluster) as second,
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as filling,
+    ):
         wait_until(lambda: filled() >= 10)
         process = int(next(traces.iterdir()).name.split(".")[1])
         os.kill(process, signal.SIGKILL)
@@ -119,7 +140,8 @@ def test_every_photo_is_filled_once_though_a_worker_and_a_machine_are_lost(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_what_cannot_be_filled_on_ray_is_said_as_it_is_here(folder: Path, two_nodes: tuple[Any, Any]) -> None:
+def test_what_cannot_be_filled_on_ray_is_said_as_it_is_here(ray_folder: Path) -> None:
+    folder = ray_folder
     (folder / "photos/3.png").write_bytes(b"no picture")
     lines = [f"photos/{number}.png,mask.png" for number in range(6)]
     (folder / "list.csv").write_text("\n".join(["photo,mask", *lines]) + "\n", encoding="utf-8")
@@ -136,6 +158,48 @@ def test_what_cannot_be_filled_on_ray_is_said_as_it_is_here(folder: Path, two_no
     for engine in ("ray", "local"):
         assert len(list((folder / engine / "photos").iterdir())) == 5
     assert "none.safetensors" in said("ray", "--weights", "none.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that PyTorch can use")
+def test_a_gpu_of_the_cluster_that_pytorch_cannot_use_is_said_and_can_be_done_without(
+    ray_folder: Path, cluster: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ray_folder
+    (folder / "list.csv").write_text("photo,mask\nphotos/1.png,mask.png\n", encoding="utf-8")
+    words = ["inpaint", "list.csv", "--texture", "0", "--out", "out", "--engine", "ray"]
+    with another_node(cluster, num_gpus=1):
+        assert run(words) == 1
+        said = capsys.readouterr().err
+        assert "expected a GPU that PyTorch can use, as the Ray cluster has one there, got none" in said
+        assert len(said.splitlines()) == 1
+        assert run([*words, "--device", "cpu", "--jobs", "1"]) == 0
+        assert run([*words, "--inpainter", "telea", "--out", "telea", "--jobs", "1"]) == 0
+    assert (folder / "out/photos/1.png").exists() and (folder / "telea/photos/1.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_fid_and_scores_on_ray_are_those_of_one_process(
+    ray_folder: Path, made_up_inception: tuple[Path, Any]
+) -> None:
+    folder = ray_folder
+    for number in range(8, COUNT):
+        (folder / f"photos/{number}.png").unlink()
+    for number in range(8):
+        blurred = cv2.blur(images.read_rgb(folder / f"photos/{number}.png"), (9, 9))
+        images.write_png(folder / f"blurred/{number}.png", blurred)
+    verbs = {
+        "fid": ["photos", "blurred", "--inception", str(made_up_inception[0]), "--batch-size", "2"],
+        "score": ["--truth", "photos", "--result", "blurred", "--protocol", "lama"],
+    }
+    for verb, words in verbs.items():
+        found = []
+        for engine in ("local", "ray"):
+            assert run([verb, *words, "--device", "cpu", "--engine", engine, "--json", f"{engine}.json"]) == 0
+            found.append(Path(f"{engine}.json").read_text())
+        assert found[0] == found[1] and '"n": ' in found[0]
 
 
 def test_without_ray_one_sentence_says_what_to_install(

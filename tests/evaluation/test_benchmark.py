@@ -18,6 +18,7 @@ from torchvision import models
 from edgeconnect.evaluation import benchmark
 from edgeconnect.evaluation.benchmark import Scores
 from edgeconnect.evaluation.pairing import examples, plan
+from edgeconnect.inpainters.base import Method
 from edgeconnect.io.images import list_images, read_raw, read_rgb, write_png
 from edgeconnect.masks.shapes import boxes, touches_border
 from edgeconnect.metrics.fid import InceptionFeatures, Statistics, frechet_distance
@@ -50,6 +51,28 @@ def run(folders, *more, **options):
 
 def sentence(folders, *more, **options):
     return sentence_of(*words(folders, *more, **options))
+
+
+def test_a_card_s_peak_of_memory_is_a_column_where_there_is_one(folders, monkeypatch):
+    run(folders)
+    assert "GPU MB" not in (folders / "out" / "results.md").read_text()
+    peaks = {0: 0, 1: 0}
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda number: peaks.update({number: 0}))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda number: peaks[number])
+
+    def using(photo, mask):
+        peaks[1] += (300 if mask.mean() > 0.1 else 100) << 20
+        return photo
+
+    monkeypatch.setattr(benchmark, "find", lambda spec, device: Method("card", "card", lambda: using))
+    rows = run(folders, inpainters="card")
+    found = [row["device_memory_mb"] for row in rows if row["inpainter"] == "card"]
+    assert sorted(set(found)) == [100, 300]
+    lines = (folders / "out" / "results.csv").read_text().splitlines()
+    assert dict(zip(lines[0].split(","), lines[1].split(","), strict=True))["device_memory_mb"] == "300.0"
+    assert "GPU MB" in (folders / "out" / "results.md").read_text()
 
 
 def test_scores_are_those_of_the_files_that_are_kept(folders):

@@ -11,7 +11,7 @@ from small import run_verb, sentence_of
 
 from edgeconnect.errors import InputError
 from edgeconnect.io.images import read_rgb, write_png
-from edgeconnect.metrics.fid import InceptionFeatures, Statistics, frechet_distance
+from edgeconnect.metrics.fid import Collector, InceptionFeatures, Statistics, frechet_distance
 
 
 @pytest.fixture
@@ -80,6 +80,25 @@ def test_statistics_survive_being_kept_as_a_covariance(rng, count):
     np.testing.assert_allclose(kept.covariance, a.covariance, atol=1e-12)
 
 
+@pytest.mark.parametrize("count", [20, 31, 32, 33, 100])
+def test_blocks_give_the_moments_of_all_features_however_they_were_cut(rng, count):
+    features = rng.normal(3, 2, (count, 8)) @ rng.normal(size=(8, 8))
+    for size in (1, 7, 32):
+        collector = Collector()
+        for at in range(0, count, size):
+            collector.add(features[at : at + size])
+        found = collector.statistics()
+        assert found.count == count
+        np.testing.assert_allclose(found.mean, features.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(found.covariance, np.cov(features, rowvar=False), rtol=1e-10, atol=1e-12)
+
+
+def test_sets_of_unknown_size_cannot_be_merged():
+    known = Statistics.of(np.eye(4))
+    with pytest.raises(InputError, match="with their number of pictures"):
+        known.merged(Statistics.of_covariance(np.zeros(4), np.eye(4)))
+
+
 def test_one_picture_has_no_covariance():
     with pytest.raises(InputError, match="at least two pictures a set, not 1"):
         Statistics.of(np.zeros((1, 8)))
@@ -113,6 +132,19 @@ def test_the_command_prints_n_and_warns_of_few_pictures(sets, made_up_inception,
     shown = capsys.readouterr()
     assert "N = 3 and 2" in shown.out
     assert "biased upwards" in shown.err
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_number_of_one(sets, made_up_inception, rng):
+    for i in range(4):
+        write_png(sets / "result" / f"more{i}.png", rng.integers(0, 256, (30, 50, 3), np.uint8))
+    one, two = (run(sets, made_up_inception[0], "--batch-size", 2, *more) for more in ((), ("--jobs", 2)))
+    assert two["fid"] == one["fid"] > 0 and two["n"] == one["n"] == [3, 6]
+    (sets / "result" / "more3.png").write_bytes((sets / "result" / "more3.png").read_bytes()[:200])
+    weights = ("--inception", made_up_inception[0], "--jobs", 2)
+    assert "more3.png: expected a whole picture" in sentence_of(
+        "fid", sets / "truth", sets / "result", *weights
+    )
 
 
 @pytest.mark.slow
@@ -155,5 +187,10 @@ def test_sets_that_make_no_fid_are_one_sentence(sets, made_up_inception):
     )
     (sets / "broken.npz").write_bytes(b"PK not a zip")
     assert "expected FID statistics" in sentence(sets / "broken.npz", sets / "truth", *weights)
+    np.savez(sets / "odd.npz", mu=np.zeros(3), sigma=np.eye(3))
+    odd = bytearray((sets / "odd.npz").read_bytes())
+    odd[8:10] = odd[odd.index(b"PK\x01\x02") + 10 : odd.index(b"PK\x01\x02") + 12] = b"\x63\0"
+    (sets / "odd.npz").write_bytes(odd)  # a compression that there is not
+    assert "expected FID statistics" in sentence(sets / "odd.npz", sets / "truth", *weights)
     (sets / "truth" / "1.png").write_bytes((sets / "truth" / "1.png").read_bytes()[:200])
     assert "expected a whole picture" in sentence(sets / "truth", sets / "truth", *weights)

@@ -38,7 +38,10 @@ def test_the_page_can_be_written_elsewhere_and_again(tmp_path: Path) -> None:
 
 def test_curves_hold_finite_numbers_alone(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text('{"step": 1, "a": 2, "b": NaN, "seconds": 3}\n[1]\n{"step": "x"}\n{"step": 4, "a": 5}\n')
+    log.write_text(
+        '{"step": 1, "a": 2, "b": NaN, "seconds": 3}\n[1]\n{"step": "x"}\n{"step": 4, "a": 5}\n'
+        f'{{"step": {"9" * 400}, "a": 1}}\n{{"step": 5, "a": {"9" * 400}}}\n{{"step": 1e999, "a": 1}}\n'
+    )
     assert read_curves(log) == {"a": [(1, 2), (4, 5)]}
 
 

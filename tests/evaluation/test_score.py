@@ -178,6 +178,18 @@ def test_lpips_is_added_from_a_local_trunk(folders):
     )
 
 
+@pytest.mark.slow
+def test_two_processes_give_the_scores_of_one(folders):
+    torch.save(models.squeezenet1_1(weights=None).state_dict(), folders / "trunk.pth")
+    more = ("--lpips", "squeeze", "--lpips-trunk", folders / "trunk.pth", "--device", "cpu")
+    one, two = run(folders, *more), run(folders, *more, "--jobs", 2)
+    assert two["picture"] == one["picture"] and two["group"] == one["group"]
+    assert two["summary"] == one["summary"]
+    (folders / "result" / "b.png").write_bytes((folders / "result" / "b.png").read_bytes()[:200])
+    told = sentence(folders, *more, "--jobs", 2)
+    assert told.startswith("1 of 3 cannot be scored: ") and "b.png: expected a whole picture" in told
+
+
 def test_missing_and_extra_files_are_listed(folders):
     (folders / "result" / "a.png").rename(folders / "result" / "z.png")
     told = sentence(folders)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from edgeconnect import EdgeConnect
 from edgeconnect.edges.canny import to_gray
 from edgeconnect.edges.continuation import LIKELY, SURE
 from edgeconnect.errors import InputError
+from edgeconnect.inpainters import edgeconnect
 from edgeconnect.inpainters.edgeconnect import blend
 from edgeconnect.models.checkpoint import Weights, build_network, save_weights
 
@@ -355,3 +358,57 @@ def test_a_photo_of_a_narrow_range_is_filled_as_one_of_the_full_range(
     wide, filled = (model.inpaint(p, mask, texture=texture)[mask].astype(float) for p in (photo, narrow))
     assert filled.min() >= 900 and filled.max() <= 3140
     assert np.abs((filled - 1000) / 8 - wide).mean() < (12 if texture else 6)  # other patches may be chosen
+
+
+def test_lines_of_large_windows_are_those_of_the_whole_but_for_the_tiles_borders(
+    model: EdgeConnect, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = np.tile(photo, (2, 2, 1))
+    mask = np.zeros(large.shape[:2], bool)
+    mask[60:130, 90:150] = True
+    whole = model.complete_edges(large, mask, "continued")
+    monkeypatch.setattr(edgeconnect, "TILE_PX", 80)
+    monkeypatch.setattr(edgeconnect, "TILE_MARGIN_PX", 40)
+    tiled = model.complete_edges(large, mask, "continued")
+    filled = model.inpaint(large, mask, texture=0.0)
+    assert whole[~mask].any() and (whole != tiled)[~mask].mean() < 0.002
+    assert (whole != tiled)[mask].mean() < 0.02
+    np.testing.assert_array_equal(filled[~mask], large[~mask])
+    assert (filled[mask] != large[mask]).any(axis=1).mean() > 0.9
+
+
+@pytest.mark.parametrize("sides", [(200, 220), (201, 221), (200, 221)])
+def test_half_the_size_and_back_is_in_its_place(sides: tuple[int, int]) -> None:
+    """A ramp stays a ramp: of odd sides too, nothing is moved or stretched."""
+    height, width = sides
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    ramp = np.stack([y, x, y + x], 2) / 500
+    canvas, hole = edgeconnect._Canvas(ramp).halved(np.zeros(sides, bool))
+    assert not hole.any() and canvas.pixels.shape == (-(-height // 2), -(-width // 2), 3)
+    inner = edgeconnect.Box(50, 60, 151, 163)
+    back = edgeconnect._doubled(canvas.pixels, inner, cv2.INTER_LINEAR)
+    np.testing.assert_allclose(back, ramp[inner.slices], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_memory_follows_the_photo_s_bytes_and_not_floats_of_it(
+    model: EdgeConnect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some 30 bytes a pixel of steps one and two with a hole over half of the photo; 100 as floats."""
+
+    def flat(name: str, *arrays: np.ndarray) -> np.ndarray:
+        return np.full((*arrays[0].shape[:2], 1 if name == "edge_generator" else 3), 0.4, np.float32)
+
+    monkeypatch.setattr(model, "_run", flat)
+    side = 2600
+    photo = np.random.default_rng(0).integers(0, 256, (side // 8, side // 8, 3), np.uint8)
+    photo = photo.repeat(8, 0).repeat(8, 1)
+    mask = np.zeros((side, side), bool)
+    mask[390:-390, 390:-390] = True
+    tracemalloc.start()
+    try:
+        model.inpaint(photo, mask, texture=0.0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * side**2

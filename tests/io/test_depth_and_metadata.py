@@ -290,9 +290,12 @@ def test_what_libraries_say_of_a_file_does_not_reach_the_terminal(rng, tmp_path,
     Image.fromarray(data.astronaut()[:9, :9]).save(tmp_path / "c.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
     content = (tmp_path / "b.tif").read_bytes()
     (tmp_path / "d.tif").write_bytes(content[:4] + b"\xff" * 4 + content[8:])
-    for name in ("a.png", "b.tif", "c.jpg", "d.tif"):
+    png = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "e.png").write_bytes(png[:-1] + b"!")
+    (tmp_path / "f.png").write_bytes(png[:-14] + b"!" + png[-13:])
+    for name in ("a.png", "b.tif", "c.jpg", "d.tif", "e.png", "f.png"):
         try:
             read_photo(tmp_path / name)
         except InputError:
-            assert name == "d.tif"
+            assert name in ("d.tif", "f.png")
     assert capfd.readouterr() == ("", "")

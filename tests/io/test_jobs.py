@@ -47,6 +47,7 @@ def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
         (["photo,mask", "a.png,b.png,c.png"], "line 2: expected 2 values, got 3"),
         (["photo,size", "a.png,3"], "line 2: expected the names photo, mask, .*, got 'size'"),
         (["photo,mask", ",b.png"], "line 2: expected a photo, got none"),
+        (["photo,mask", ".,b.png"], "line 2: expected a photo, got the folder '.'"),
         (["photo,mask"], "expected lines that name photos, got none"),
         (
             ["photo,out", "a.png,x.png", "b.png,y.png", "c.png,sub/../x.png"],

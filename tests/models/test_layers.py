@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from edgeconnect.device import deterministic_kernels
 from edgeconnect.models.discriminator import PatchDiscriminator
 from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
 from edgeconnect.models.layers import (
@@ -16,6 +19,7 @@ from edgeconnect.models.layers import (
     convolutions,
     effective_weights,
     initialise,
+    reflect,
     resize_kernel,
     set_effective_weights,
 )
@@ -187,3 +191,15 @@ def test_the_kernel_nearest_to_a_transposed_one_is_exact_where_there_is_one() ->
     expected = F.conv_transpose2d(x, transposed, stride=2, padding=1)
     inner = (..., slice(2, -2), slice(2, -2))  # a transposed convolution has zeros around the picture
     torch.testing.assert_close(conv(x)[inner], expected[inner], atol=1e-4, rtol=0)
+
+
+def test_reflection_by_joined_pieces_is_pytorchs_and_so_is_its_gradient() -> None:
+    maps = torch.randn(2, 3, 7, 9, dtype=torch.float64, requires_grad=True)
+    found = []
+    for is_deterministic in (False, True):
+        with deterministic_kernels() if is_deterministic else nullcontext():
+            padded = reflect(maps, 3)
+            (gradient,) = torch.autograd.grad((padded * torch.arange(13 * 15).view(13, 15)).sum(), maps)
+        found.append((padded, gradient))
+    assert torch.equal(found[0][0], found[1][0])
+    torch.testing.assert_close(found[0][1], found[1][1])

@@ -75,7 +75,7 @@ def test_a_log_goes_on_after_its_step_and_drops_later_and_torn_lines(tmp_path: P
         log.write({"step": step, "l1": step / 10})
     with log.path.open("a") as file:
         # the machine lost power while it wrote
-        file.write('\x00\x00\n{"step": 2, "l\n[1]\n{"step": "x"}\n{"step": 6, "l')
+        file.write('\x00\x00\n{"step": 2, "l\n[1]\n{"step": "x"}\n{"step": 1e999}\n{"step": 6, "l')
     log = run_folder.Log(config, 3)
     log.write({"step": 4, "l1": 7.0})
     assert lines(log.path) == [
