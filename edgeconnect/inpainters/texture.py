@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from edgeconnect.masks.regions import Box, hole_groups
-from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, patch_fill
+from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, as_floats, patch_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,9 +66,11 @@ def fill_holes(
         def show(picture: Callable[[], torch.Tensor], shown: Callable[..., Image] = shown) -> None:
             progress(partial(shown, picture))
 
-        parts = [_unit(array[window.slices]).to(device) for array in (photo, guide) if array is not None]
+        parts = [
+            torch.tensor(array[window.slices]).to(device) for array in (photo, guide) if array is not None
+        ]
         try:
-            filled = patch_fill(
+            for tile, around, filled in patch_tiles(
                 parts[0],
                 torch.from_numpy(hole).to(device),
                 parts[1] if guide is not None else None,
@@ -77,19 +79,26 @@ def fill_holes(
                 progress=show,
                 is_over=is_over,
                 effort=allowed,
-            )
+            ):
+                if guide is not None:
+                    filled = _over_guide(hole[around.slices], filled, as_floats(parts[1][around.slices]))
+                new = hole[tile.slices]
+                pixels = _pixels(filled.cpu().numpy()[tile.inside(around).slices][new], photo.dtype)
+                result[window.slices][tile.slices][new] = pixels
         except NoPatchesError:
             if guide is None:
                 raise
-            filled = parts[1]
-        if guide is not None:
-            softly = parts[1].cpu().numpy()
-            share = torch.from_numpy(_patch_share(hole, filled.cpu().numpy(), softly))[..., None].to(device)
-            filled = torch.where(share < 1, torch.lerp(parts[1], filled, share), filled)
-        shown(partial(torch.as_tensor, filled))
+            result[window.slices][hole] = guide[window.slices][hole]
         progress(lambda: result)
         missing[group.slices] = False
     return result
+
+
+def _over_guide(hole: Mask, filled: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
+    """What was copied, laid over the guide as `_patch_share` says: (h,w,3)."""
+    share = torch.from_numpy(_patch_share(hole, filled.cpu().numpy(), guide.cpu().numpy()))[..., None]
+    share = share.to(filled)
+    return torch.where(share < 1, torch.lerp(guide, filled, share), filled)
 
 
 def windows_of(mask: Mask) -> list[tuple[Box, Box]]:
@@ -133,10 +142,6 @@ def _detail(hole: Mask, picture: NDArray[np.float32]) -> NDArray[np.float32]:
     energy = cv2.GaussianBlur((fine * fine).mean(2) * inside, (0, 0), AROUND_PX)
     around = np.maximum(cv2.GaussianBlur(inside, (0, 0), AROUND_PX), 1e-3)
     return np.asarray(energy / around + LEAST_DETAIL, np.float32)
-
-
-def _unit(pixels: NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(pixels / np.float32(np.iinfo(pixels.dtype).max), np.float32))
 
 
 def _pixels(picture: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -39,7 +39,7 @@ from edgeconnect.patches.matching import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -55,7 +55,7 @@ MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
 ITERATIONS = (8, 8, 4)  # at the coarsest scale, the next one and those below it
 FINEST_ITERATIONS = 1
 FINEST_REACH_PX = 8  # of the random search
-STRIP_PX = 2**22  # of a large photo that are halved at once
+STRIP_PX = 2**20  # of a large photo that are halved at once
 TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a correction fades within 10 px
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 3.0  # cost of an offset unlike the neighbours', against the median distance
@@ -97,10 +97,41 @@ def patch_fill(
     is_over: Callable[[], bool] = lambda: False,
     effort: Effort = FULL,
 ) -> Tensor:
-    """Fill the hole of a photo from its own patches; known pixels stay as they are.
+    """Fill the hole of a photo from its own patches; known pixels stay as they are: (H,W,3) in [0,1].
 
-    photo: (H,W,3) in [0,1]; what is in the hole does not count. hole: (H,W) bool.
-    guide: (H,W,3), a soft fill that the result should resemble where it is blurred.
+    As `patch_tiles`, which says what the arguments are, all tiles together.
+    """
+    result = as_floats(photo).clone()
+    parts = patch_tiles(
+        photo,
+        hole,
+        guide,
+        forbidden=forbidden,
+        seed=seed,
+        progress=progress,
+        is_over=is_over,
+        effort=effort,
+    )
+    for tile, window, filled in parts:
+        result[tile.slices] = filled[tile.inside(window).slices]
+    return result
+
+
+def patch_tiles(
+    photo: Tensor,
+    hole: Tensor,
+    guide: Tensor | None = None,
+    *,
+    forbidden: Tensor | None = None,
+    seed: int = 0,
+    progress: Callable[[Callable[[], Tensor]], None] = lambda picture: None,
+    is_over: Callable[[], bool] = lambda: False,
+    effort: Effort = FULL,
+) -> Iterator[tuple[Box, Box, Tensor]]:
+    """Fill the hole of a photo from its own patches, part by part, as a large one would be huge as floats.
+
+    photo: (H,W,3) in [0,1], or of 8 or 16 bits; what is in the hole does not count. hole: (H,W) bool.
+    guide: likewise, a soft fill that the result should resemble where it is blurred.
     forbidden: (H,W) bool, known pixels that nothing is copied from. seed: of the random search, and from 1
     on of noise in the start, which gives other fills.
     progress: called at each scale with a function that makes the photo (H,W,3) as filled so far; may raise to
@@ -108,7 +139,8 @@ def patch_fill(
     is_over: asked before each iteration and tile; once true, the matches so far are carried up and copied
     from, and seams stay.
     effort: how much is done at most.
-    Returns (H,W,3). Raises NoPatchesError.
+    Yields each part that holds some of the hole, a window around it, and the window (h,w,3) as filled, in
+    [0,1]. Raises NoPatchesError.
     """
     closed = hole if forbidden is None else hole | forbidden
     scales = _scales(photo, hole, closed, guide, effort.solved_px)
@@ -123,9 +155,16 @@ def patch_fill(
     if level is None:  # pragma: no cover - there is always a scale
         raise ValueError("expected at least one scale")
     if level.scale.factor > 1:
-        return _carried_up(level, photo, hole, closed, effort.blend_steps, is_over)
+        yield from _carried_up(level, photo, hole, closed, effort.blend_steps, is_over)
+        return
     blended = level.blended(effort.blend_steps)[: hole.shape[0], : hole.shape[1]]
-    return torch.where(hole[..., None], blended, photo)
+    whole = Box(0, 0, *hole.shape)
+    yield whole, whole, torch.where(hole[..., None], blended, as_floats(photo))
+
+
+def as_floats(photo: Tensor) -> Tensor:
+    """In [0,1]: what is of 8 or 16 bits, divided by its white."""
+    return photo if photo.is_floating_point() else photo.float() / torch.iinfo(photo.dtype).max
 
 
 @dataclass(frozen=True)
@@ -193,9 +232,10 @@ def _halved_planes(
     for top in range(0, height, rows):
         part = slice(top, top + rows)
         known = ~hole[part, :, None]
-        layers = [photo[part] * known, known.float(), (~closed)[part, :, None].float()]
+        shown = as_floats(photo[part])
+        layers = [shown * known, known.float(), (~closed)[part, :, None].float()]
         if guide is not None:
-            layers.append(torch.where(hole[part, :, None], guide[part], photo[part]))
+            layers.append(torch.where(hole[part, :, None], as_floats(guide[part]), shown))
         planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
         planes = F.pad(planes, (0, -width % unit, 0, -planes.shape[2] % unit), "replicate")
         for _ in range(times):
@@ -248,7 +288,7 @@ class _Level:
             self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
             self._paint(self._nearness)
         detail = patch_detail(self.picture)
-        self._place_weight = PLACE_WEIGHT if coarser is None else coarser._place_weight * PLACE_FADING
+        self._place_weight: float = PLACE_WEIGHT if coarser is None else coarser._place_weight * PLACE_FADING
         added = _place_planes(detail, scale, self._place_weight)
         if scale.guide is not None:
             added = torch.cat((added, _guide_planes(scale.guide)), dim=2)
@@ -398,30 +438,28 @@ def _at_full_size(
         near = picture[y : (top + height) // factor + 2, x : (left + width) // factor + 2]
         picture = _enlarged(near, factor)
         top, left = top - y * factor, left - x * factor
-    return torch.where(hole[..., None], picture[top : top + height, left : left + width], photo)
+    part = picture[top : top + height, left : left + width]
+    return torch.where(hole[..., None], part, as_floats(photo))
 
 
 def _carried_up(
     level: _Level, photo: Tensor, hole: Tensor, closed: Tensor, steps: int, is_over: Callable[[], bool]
-) -> Tensor:
-    """The photo with its hole copied at full size along the matches of a coarser scale, seams closed.
+) -> Iterator[tuple[Box, Box, Tensor]]:
+    """The hole copied at full size along the matches of a coarser scale, seams closed, tile by tile.
 
-    Pixels whose source is unknown are enlarged from the coarser scale. A large hole is copied tile by tile.
+    Pixels whose source is unknown are enlarged from the coarser scale.
     """
-    result = photo.clone()
     mask = hole.cpu().numpy()
     for tile in cells(mask, TILE_PX):
         window = tile.grown(TILE_MARGIN_PX, mask.shape)
-        filled = _tile(level, photo, hole, closed, window, 0 if is_over() else steps)
-        result[tile.slices] = filled[tile.inside(window).slices]
-    return result
+        yield tile, window, _tile(level, photo, hole, closed, window, 0 if is_over() else steps)
 
 
 def _tile(
     level: _Level, photo: Tensor, whole_hole: Tensor, closed: Tensor, window: Box, steps: int
 ) -> Tensor:
     """A window (h,w,3) of `_carried_up`."""
-    hole, shown = whole_hole[window.slices], photo[window.slices]
+    hole, shown = whole_hole[window.slices], as_floats(photo[window.slices])
     factor, field, half = level.scale.factor, level.field, PATCH_PX // 2
     down, right = (
         offsets.new_zeros(field.rows * field.columns).index_put((field.queries,), offsets)
@@ -455,7 +493,7 @@ def _tile(
 class _FullSizeSource:
     """The photo at full size and its mirror image beside it, which is never built."""
 
-    photo: Tensor  # (H,W,3)
+    photo: Tensor  # (H,W,3), of 8 or 16 bits or floats
     closed: Tensor  # (H,W) bool
     width: int  # of the photo as extended at its right, where the mirror image begins
 
@@ -465,4 +503,4 @@ class _FullSizeSource:
         height, width = self.closed.shape
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
-        return self.photo[y, x], inside & ~self.closed[y, x]
+        return as_floats(self.photo[y, x]), inside & ~self.closed[y, x]

@@ -99,7 +99,7 @@ def test_nothing_is_copied_from_what_is_forbidden() -> None:
 
 
 def test_hairlines_do_not_copy_themselves() -> None:
-    """A patch over a hairline is mostly known and nearest to itself: the line would stay as black as it came."""
+    """A patch over a hairline is mostly known and nearest to itself: the line would stay black."""
     bright = 0.4 + 0.2 * torch.rand(128, 128, 3, generator=torch.Generator().manual_seed(0))
     hole = torch.zeros(128, 128, dtype=torch.bool)
     hole[20:108:12, 10:118] = True
