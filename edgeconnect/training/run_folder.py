@@ -21,7 +21,8 @@ from edgeconnect.training.config import make_config, to_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from edgeconnect.training.config import Config, RunConfig, TrainConfig
+    from edgeconnect.training.config import Config, TrainConfig
+    from edgeconnect.training.run_config import RunConfig
 
 _PART = re.compile(r"\..*\.\d+-\d+\.part(\.\w+)?")  # what write_atomically leaves when it is killed
 # what may differ when a run goes on; anything else would make it another run
