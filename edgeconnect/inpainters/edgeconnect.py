@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgeconnect.inpainters.budget import Pace
     from edgeconnect.models.checkpoint import Weights
     from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
     from edgeconnect.types import Image, Mask
@@ -140,6 +141,7 @@ class EdgeConnect:
         texture: float = 1.0,
         lines: Lines = "both",
         seed: int = 0,
+        pace: Pace | None = None,
     ) -> Image:
         """The photo with its hole filled in three steps; every known pixel is identical.
 
@@ -148,13 +150,15 @@ class EdgeConnect:
         known_edges: likewise, used outside the hole instead of the photo's own (`photo_edges`).
         texture: 0 to 1, how much of the photo's own texture is laid over the networks' colours; 0 is the
         networks alone. lines: which ones `complete_edges` draws. seed: another one gives another texture.
-        Returns what photo is. Raises InputError for other shapes, types or ranges and where nothing is known.
+        pace: for `texture.windows_of(mask)`, how much is done for the texture where time is limited; None for
+        all. Returns what photo is. Raises InputError for other shapes, types or ranges and where nothing is
+        known.
         """
         _check(photo, mask)
         if not 0 <= texture <= 1:
             raise InputError(f"texture: expected a number from 0 to 1, got {texture}")
         soft = self._colours(photo, mask, edges, known_edges, lines)
-        return self._textured(photo, mask, soft, soft, texture, seed)
+        return self._textured(photo, mask, soft, soft, texture, seed, pace)
 
     def __call__(self, photo: Any, mask: Any, edges: NDArray[Any] | None = None, **how: Any) -> Any:
         """`inpaint` for pictures as people have them; gives back what it was given.
@@ -240,11 +244,19 @@ class EdgeConnect:
         return self.inpaint(larger, hole, texture=texture, lines=lines, seed=seed)
 
     def _textured(
-        self, photo: Image, mask: Mask, soft: Image, guide: Image | None, texture: float, seed: int
+        self,
+        photo: Image,
+        mask: Mask,
+        soft: Image,
+        guide: Image | None,
+        texture: float,
+        seed: int,
+        pace: Pace | None = None,
     ) -> Image:
         """Step three: `texture` of the photo's own patches, placed by the guide, over the networks' fill."""
         if texture == 0:
             return soft
+        limits: dict[str, Any] = {} if pace is None else {"is_over": pace.is_over, "effort": pace.effort}
         try:
             sharp = fill_holes(
                 photo,
@@ -253,6 +265,7 @@ class EdgeConnect:
                 seed=seed,
                 device=self.device,
                 progress=lambda picture: self.check_cancelled(),
+                **limits,
             )
         except NoPatchesError:
             return soft  # only without a guide: with one it stays where nothing can be copied
