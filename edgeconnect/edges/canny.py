@@ -29,13 +29,20 @@ if TYPE_CHECKING:
 
 
 def to_gray(rgb: NDArray[np.unsignedinteger[Any]]) -> Gray:
-    """Luminance as scikit-image's rgb2gray computes it: (H,W,3) uint8 or uint16 -> (H,W) float64 in [0,1]."""
+    """Luminance as scikit-image's rgb2gray computes it: (H,W,3) uint8 or uint16 -> (H,W) float64 in [0,1].
+
+    rgb: its maximum is that of its type.
+    """
     gray: Gray = rgb2gray(rgb)
     return gray
 
 
 def to_full_gray(rgb: NDArray[np.unsignedinteger[Any]], known: Mask | None = None) -> Gray:
-    """`to_gray`, stretched to [0,1] where the (known) pixels span less than NARROW: thresholds expect it."""
+    """`to_gray`, stretched to [0,1] where the (known) pixels span less than NARROW: thresholds expect it.
+
+    rgb: (H,W,3) uint8 or uint16. known: (H,W) bool, False where pixels are missing; None: nowhere. Returns
+    (H,W) float64.
+    """
     gray, seen, white = to_gray(rgb), rgb if known is None else rgb[known], np.iinfo(rgb.dtype).max
     low, span = (int(seen.min()), int(np.ptp(seen))) if seen.size else (0, white)
     return np.clip((gray * white - low) / span, 0, 1) if 0 < span < NARROW * white else gray
@@ -51,10 +58,12 @@ def canny(
     """Canny lines, pixel for pixel those of `skimage.feature.canny(gray, sigma, low, high, mask=known)`.
 
     gray: (H,W) float in [0,1], computed in float64; known: (H,W) bool, False where pixels are missing, so
-    that the rim of a hole is no line. Returns (H,W) bool. sigma in pixels; thresholds default to 0.1 and 0.2.
+    that the rim of a hole is no line. sigma: in pixels. low_threshold, high_threshold: of the gradient's
+    magnitude, 0.1 and 0.2 where None. Returns (H,W) bool.
     The filters add in another order than scikit-image's, which matters where neighbouring gradients tie, as
     in drawn shapes: such images are handed to scikit-image itself.
-    Raises ValueError for anything but a two-dimensional float array and a mask of its size.
+    Raises ValueError for anything but a two-dimensional float array and a mask of its size, and for a low
+    threshold above the high one.
     """
     low = 0.1 if low_threshold is None else low_threshold
     high = 0.2 if high_threshold is None else high_threshold

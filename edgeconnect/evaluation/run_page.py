@@ -30,6 +30,7 @@ def write_run_page(run: Path, out: Path | None = None) -> Path:
     """Write the page of a run's folder as it stands, also while it trains: the path, RUN/run.html by default.
 
     Raises InputError where the folder holds no log.
+    run: the folder. out: another path for the page.
     """
     paths = Paths(run)
     if not paths.log.is_file():

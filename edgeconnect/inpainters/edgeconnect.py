@@ -60,7 +60,10 @@ class EdgeConnect:
     """
 
     def __init__(self, loaded: Weights, device: str = "auto", precision: Precision = "auto") -> None:
-        """Take the networks of a weights file; see `load`."""
+        """Take the networks of a weights file; see `load`.
+
+        loaded: the file's networks. device, precision: as `load` takes them.
+        """
         self.check_cancelled: Callable[[], None] = _nothing
         self.source = ""
         self._precision = precision
@@ -116,6 +119,7 @@ class EdgeConnect:
         """The photo's own lines outside its hole, by `detect_edges`: (H,W,3) and (H,W) bool -> (H,W) bool.
 
         What spans a small part of the range is stretched first: its lines are faint.
+        photo: uint8 or uint16. mask: True = hole.
         """
         return self.detect_edges(to_full_gray(photo, ~mask), ~mask)
 
@@ -217,6 +221,7 @@ class EdgeConnect:
         photo, mask, edges, texture, lines, seed: as for `inpaint`, whose result the first one is. Every other
         one has the photo's own texture without the networks' structure; then come other seeds.
         Raises InputError as `inpaint` does.
+        count: how many at most.
         """
         _check(photo, mask)
         soft = self._colours(photo, mask, edges, None, lines)
@@ -415,7 +420,10 @@ def _nothing() -> None:
 
 
 def blend(photo: Image, result: Image, mask: Mask, radius_px: float) -> Image:
-    """`result` in the hole, fading to `photo` within `radius_px` outside it: the pixels between change."""
+    """`result` in the hole, fading to `photo` within `radius_px` outside it: the pixels between change.
+
+    photo, result: (H,W,3) of one type. mask: (H,W) bool, True = hole. radius_px: above 0.
+    """
     alpha = feather(mask, radius_px)[..., None]
     return _pixels(_unit(photo) * (1 - alpha) + _unit(result) * alpha, photo.dtype)
 

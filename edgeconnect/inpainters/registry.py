@@ -35,6 +35,7 @@ def find(name: str, device: str = "auto") -> Method:
     patches[:TIME]; lama:FILE; folder:DIR; where they are installed pypatchmatch[:RADIUS], gmic,
     opencv-shiftmap, opencv-fsr; or `module:callable` for any other on Python's path.
     Raises InputError where there is no such inpainter or file.
+    device: as `device.choose_device` takes it, for those that compute on one.
     """
     kind, _, rest = name.partition(":")
     label, named, value = rest.partition("=")

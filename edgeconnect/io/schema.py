@@ -31,7 +31,10 @@ def checked(kind: type[Model], values: dict[str, Any], where: str) -> Model:
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
-    """A JSON object; InputError that starts with `where` for anything else, and for a name given twice."""
+    """A JSON object; InputError that starts with `where` for anything else, and for a name given twice.
+
+    text: the whole document. where: the file and line, for the sentence.
+    """
     try:
         values = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:

@@ -66,6 +66,8 @@ def hole_groups(mask: Mask, distance: int) -> list[Box]:
 def cells(mask: Mask, side: int) -> Iterator[Box]:
     """Split the bounding box of the hole evenly into boxes of at most `side` px; those without hole left
     out.
+
+    mask: (H,W) bool, True = hole. side: in px.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
@@ -77,12 +79,18 @@ def cells(mask: Mask, side: int) -> Iterator[Box]:
 
 
 def depth(mask: Mask) -> float:
-    """The largest distance in px from a pixel of the hole to a known one; 0 without a hole."""
+    """The largest distance in px from a pixel of the hole to a known one; 0 without a hole.
+
+    mask: (H,W) bool, True = hole.
+    """
     return float(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3).max())
 
 
 def rim(mask: Mask, width: float) -> Mask:
-    """The pixels of the hole within `width` px of a known one."""
+    """The pixels of the hole within `width` px of a known one.
+
+    mask: (H,W) bool, True = hole.
+    """
     return mask & (cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) <= width)
 
 
