@@ -187,6 +187,7 @@ def test_a_hole_that_would_take_too_much_memory_is_refused(connect: Connect, pho
     assert client.post("/api/single", data=BOX, files={"photo": png(small)}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_large_hole_in_a_large_photo_is_filled_in_the_time_it_is_given_and_what_that_costs_is_said(
     connect: Connect,
 ) -> None:
@@ -252,6 +253,7 @@ def test_nor_does_a_texture_go_on_that_nobody_waits_for(
     assert answer.status_code == 404 and time.monotonic() - left < 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("endless")
 def test_quick_requests_are_answered_during_a_long_fill(
     serve: Callable[..., int], model: EdgeConnect, photo: np.ndarray, large: np.ndarray
