@@ -56,7 +56,7 @@ def line_plot(title: str, series: Mapping[str, Sequence[Point]]) -> str:
 def curve_plot(title: str, curve: Sequence[tuple[float, float]], *, is_exact: bool = False) -> str:
     """An SVG figure of one curve over steps, with its last value beside the title.
 
-    title: its name. curve: (step, value) of each point in order, at least one. is_exact: without noise. A page
+    title: its name. curve: (step, value) of each point in order. is_exact: without noise. A page
     may give the classes `line`, `faint`, `dot` and `rule` colours.
     """
     is_noisy = len(curve) > FEW_POINTS and not is_exact
