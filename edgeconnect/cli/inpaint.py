@@ -22,7 +22,7 @@ from edgeconnect.cli.options import (
     telling,
 )
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.registry import names
+from edgeconnect.inpainters.registry import check_kind, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
     from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import plan
 
+    check_kind(options.inpainter)
     who = engine(options)
     with piped(options):
         masking = checked_masking(options)

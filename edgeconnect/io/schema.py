@@ -76,10 +76,11 @@ def _sentence(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         return message  # names its fields itself
+    if error["type"] == "missing":
+        return f"{'.'.join(map(str, error['loc']))}: expected a value, got none"
     came = repr(error["input"])
     came = came if len(came) <= _SHOWN else f"{came[:_SHOWN]}..."
-    came = "" if error["type"] == "missing" else f", got {came}"
-    return f"{'.'.join(map(str, error['loc']))}: {message}{came}"
+    return f"{'.'.join(map(str, error['loc']))}: {message}, got {came}"
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -54,7 +54,7 @@ def test_all_faults_come_in_one_message() -> None:
     for part in (
         "stage: ",
         "'colour'",
-        "run: Field required",
+        "run: expected a value, got none",
         "steps: ",
         "'many'",
         "size: ",
