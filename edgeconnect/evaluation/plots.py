@@ -34,7 +34,8 @@ def line_plot(title: str, series: Mapping[str, Sequence[Point]]) -> str:
     parts = [f'<text x="{_LEFT}" y="17" font-weight="600" font-size="13">{escape(title)}</text>']
     for i in range(round((high - low) / step) + 1):
         value = low + i * step
-        parts.append(f'<path d="M{_LEFT} {y(value):.1f}H{_RIGHT}" stroke="#e3e6ea"/>')
+        rule = f'<path class="rule" d="M{_LEFT} {y(value):.1f}H{_RIGHT}" stroke="#e3e6ea"/>'
+        parts.append(rule)
         parts.append(f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>')
     parts += [
         f'<text x="{x(label):.1f}" y="{_BOTTOM + 18}" text-anchor="middle">{label}</text>' for label in labels
@@ -46,6 +47,10 @@ def line_plot(title: str, series: Mapping[str, Sequence[Point]]) -> str:
         bars = "".join(f"M{x(label, aside):.1f} {y(a):.1f}V{y(b):.1f}" for label, _, (a, b) in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<path d="{bars}" stroke="{colour}" stroke-opacity=".45" stroke-width="4"/>')
+        parts += [
+            f'<circle cx="{x(label, aside):.1f}" cy="{y(mean):.1f}" r="3" fill="{colour}"/>'
+            for label, mean, _ in points
+        ]
     body = "".join(parts)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}" '
