@@ -42,14 +42,20 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
-    """bfloat16 where the hardware multiplies in it (or where asked for), else float32; never float16."""
+    """bfloat16 where the hardware multiplies in it (or where asked for), else float32; never float16.
+
+    device: where it computes. precision: "float32", "bf16", or "auto" for what the hardware does best.
+    """
     if precision == "auto":
         return torch.bfloat16 if _has_fast_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def describe(device: torch.device, dtype: torch.dtype) -> str:
-    """What computes and how, on which results depend: the device's name, precision, and CUDA's settings."""
+    """What computes and how, on which results depend: the device's name, precision, and CUDA's settings.
+
+    device, dtype: as `choose_device` and `choose_dtype` chose them.
+    """
     precision = "bf16" if dtype == torch.bfloat16 else "float32"
     is_deterministic = torch.are_deterministic_algorithms_enabled()
     if device.type != "cuda":
@@ -119,6 +125,7 @@ def compile_network(network: nn.Module, device: torch.device) -> None:
     """Let `network` compile itself for each size and mode that it is called with, in place.
 
     Raises InputError where the CPU's code would have to be compiled by a C++ compiler that is not there.
+    network: any module. device: where it computes.
     """
     options: dict[str, str | int | bool] = {}
     if device.type == "cpu":

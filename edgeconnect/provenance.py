@@ -28,7 +28,10 @@ def content_hash(files: Iterable[Path], root: Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
+    """SHA-256 (hex) of a file's bytes.
+
+    path: a file of any size.
+    """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -95,7 +95,7 @@ def _tell_torchrun(sentence: str) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, which besides says what a mistyped word may have meant."""
+    """argparse, which says what a mistyped word may have meant, and where the help is, in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2 and a sentence."""
@@ -104,7 +104,7 @@ class Parser(argparse.ArgumentParser):
             message += _meant(unknown[1], options)
         elif wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             message += _meant(wrong[1], re.findall(r"[\w.:-]+", wrong[2]))
-        super().error(message)
+        self.exit(2, f"{self.prog}: error: {message} (`{self.prog} --help` shows what there is)\n")
 
     def _subactions(self) -> list[argparse.Action]:
         """This parser's options and those of the verbs below it."""

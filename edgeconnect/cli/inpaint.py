@@ -23,7 +23,7 @@ from edgeconnect.cli.options import (
     telling,
 )
 from edgeconnect.errors import InputError
-from edgeconnect.inpainters.registry import PLAIN, names
+from edgeconnect.inpainters.registry import PLAIN, check_kind, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
     from edgeconnect.cli.pipes import piped
     from edgeconnect.io.jobs import plan
 
+    check_kind(options.inpainter)
     who = engine(options)
     if options.inpainter in PLAIN:
         who = replace(who, use_gpus=False)

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_config_options(
     parser: argparse.ArgumentParser, config: type[BaseModel], leave_out: Collection[str]
 ) -> None:
-    """One option for each field of a config but some; the config itself checks their values."""
-    for name, field in config.model_fields.items():
+    """One option for each field of a config but some, first those that must be given; it checks them all."""
+    for name, field in sorted(config.model_fields.items(), key=lambda item: not item[1].is_required()):
         if name in leave_out:
             continue
         kind: dict[str, Any] = {"metavar": name.upper()}

@@ -29,13 +29,19 @@ if TYPE_CHECKING:
 
 
 def to_gray(rgb: NDArray[np.unsignedinteger[Any]]) -> Gray:
-    """Luminance as scikit-image's rgb2gray computes it: (H,W,3) uint8 or uint16 -> (H,W) float64 in [0,1]."""
+    """Luminance as scikit-image's rgb2gray computes it: (H,W,3) uint8 or uint16 -> (H,W) float64 in [0,1].
+
+    rgb: its maximum is that of its type.
+    """
     gray: Gray = rgb2gray(rgb)
     return gray
 
 
 def known_range(pixels: NDArray[np.unsignedinteger[Any]], known: Mask | None = None) -> tuple[int, int]:
-    """The lowest and the highest (known) value of (H,W[,C]) pixels; their type's bounds where none is."""
+    """The lowest and the highest (known) value of (H,W[,C]) pixels; their type's bounds where none is.
+
+    pixels: uint8 or uint16. known: (H,W) bool, False where pixels are missing; None: nowhere.
+    """
     bounds = np.iinfo(pixels.dtype)
     if known is None:
         return int(pixels.min()), int(pixels.max())
@@ -49,6 +55,7 @@ def known_range(pixels: NDArray[np.unsignedinteger[Any]], known: Mask | None = N
 def to_full_gray(rgb: NDArray[np.unsignedinteger[Any]], seen: tuple[int, int] | None = None) -> Gray:
     """`to_gray`, stretched to [0,1] where what is seen spans less than NARROW: thresholds expect it.
 
+    rgb: (H,W,3) uint8 or uint16. Returns (H,W) float64.
     seen: the lowest and the highest value that count (`known_range`); None for those of all pixels.
     """
     gray, white = to_gray(rgb), np.iinfo(rgb.dtype).max
@@ -66,10 +73,12 @@ def canny(
     """Canny lines, pixel for pixel those of `skimage.feature.canny(gray, sigma, low, high, mask=known)`.
 
     gray: (H,W) float in [0,1], computed in float64; known: (H,W) bool, False where pixels are missing, so
-    that the rim of a hole is no line. Returns (H,W) bool. sigma in pixels; thresholds default to 0.1 and 0.2.
+    that the rim of a hole is no line. sigma: in pixels. low_threshold, high_threshold: of the gradient's
+    magnitude, 0.1 and 0.2 where None. Returns (H,W) bool.
     The filters add in another order than scikit-image's, which matters where neighbouring gradients tie, as
     in drawn shapes: such images are handed to scikit-image itself.
-    Raises ValueError for anything but a two-dimensional float array and a mask of its size.
+    Raises ValueError for anything but a two-dimensional float array and a mask of its size, and for a low
+    threshold above the high one.
     """
     low = 0.1 if low_threshold is None else low_threshold
     high = 0.2 if high_threshold is None else high_threshold

@@ -43,8 +43,7 @@ CROWD_PX = 31
 PARALLEL_PX = 16
 
 
-# Log odds of being true, per feature; fitted by logistic regression to whether true edges run along a
-# candidate, chance hits discounted, in boxes and irregular holes of 600 photos
+# Log odds of being true, per feature, from boxes and irregular holes of 600 photos: by `eval.fit_lines`
 JOIN_LOG_ODDS = (0.524, -0.285, -0.940, -0.372, 0.350, 0.220, 0.155, 0.167, -0.043, -0.164, -0.140, 0.242)
 CHOSEN_LOG_ODDS = (0.216, 0.813, 0.882, -0.455, 0.460)
 EXTENSION_LOG_ODDS = (1.393, -1.742, 0.927, -1.273, 0.382, 0.434, -0.739, 1.813, -0.187, -0.758, 1.003, 0.077)
@@ -111,7 +110,7 @@ def _beyond_a_line(alone: Extensions, certainty: Floats, lines: NDArray[np.float
     """Where extensions (E,D) have met a surer line: they end there, as at a junction."""
     wide = cv2.dilate(lines, np.ones((3, 3), np.uint8))
     away = np.arange(certainty.shape[1]) > NEAR_PX
-    return np.asarray(np.cumsum((_at(wide, alone.path, 0) > certainty) & away, axis=1) > 0)
+    return np.asarray(np.cumsum((values_at(wide, alone.path, 0) > certainty) & away, axis=1) > 0)
 
 
 def _pieces(alone: Extensions, certainty: Floats) -> list[tuple[float, Floats]]:
@@ -391,10 +390,10 @@ def _angle(one: Floats, other: Floats) -> Floats:
 def _share_outside(curve: Floats, mask: Mask) -> Floats:
     """Share of each curve (K,P,2) that lies more than some px outside the hole: (K,)."""
     near = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    return np.asarray(1 - _at(near, curve, False).mean(1), np.float64)
+    return np.asarray(1 - values_at(near, curve, False).mean(1), np.float64)
 
 
-def _at(picture: NDArray[Any], place: Floats, beyond: Any) -> NDArray[Any]:
+def values_at(picture: NDArray[Any], place: Floats, beyond: Any) -> NDArray[Any]:
     """Values of a picture (H,W) at x, y (...,2), and `beyond` outside it."""
     x, y = np.moveaxis(np.rint(place).astype(np.int64), -1, 0)
     inside = (x >= 0) & (y >= 0) & (x < picture.shape[1]) & (y < picture.shape[0])
@@ -429,14 +428,14 @@ def extensions(ends: Ends, mask: Mask, partner: Floats) -> Extensions:
     path = (
         ends.point[:, None] + distance[:, None] * ends.heading[:, None] + sideways[..., None] * right[:, None]
     )
-    hole = _at(mask, path, False)
+    hole = values_at(mask, path, False)
     entered = np.cumsum(hole, axis=1) > 0
     inside = np.cumprod(hole | ~entered & (distance < 8), axis=1).astype(bool)
     log_distance = np.log1p(distance / 4)[None]
     trace, crowd = (ends.length_px / 16)[:, None], (ends.crowd * 10)[:, None]
     ruled = ((ends.bend == 0) & (ends.length_px >= RULED_LENGTH_PX))[:, None] * 1.0
     beyond = np.minimum(inside.sum(1), reach_px - 1)
-    leaves = ~_at(np.ones_like(mask), path[np.arange(len(path)), beyond], False)[:, None] * 1.0
+    leaves = ~values_at(np.ones_like(mask), path[np.arange(len(path)), beyond], False)[:, None] * 1.0
     features = (
         1.0,
         log_distance,

@@ -104,13 +104,20 @@ def borrow_edges(
 
 
 def write_edges(path: Path, edges: NDArray[np.float32]) -> list[str]:
-    """An edge map (H,W) in [0,1] as 8-bit grey, white lines on black; the suffix chooses the format."""
+    """An edge map (H,W) in [0,1] as 8-bit grey, white lines on black; the suffix chooses the format.
+
+    path: where to. edges: rounded to 256 levels. Returns notes on losses; raises InputError for a suffix that
+    cannot be written.
+    """
     gray = np.repeat(np.rint(edges * 255).astype(np.uint8)[..., None], 3, axis=2)
     return [f"{path}: {note}" for note in images.write_photo(path, gray, images.Photo(gray, is_gray=True))]
 
 
 def draw_edges(edges: NDArray[np.float32], mask: Mask) -> Rgb:
-    """Edges (H,W) in [0,1] on white: known ones black, those in the hole blue, the hole lightly tinted."""
+    """Edges (H,W) in [0,1] on white: known ones black, those in the hole blue, the hole lightly tinted.
+
+    edges: dark where near 1. mask: (H,W) bool, True = hole. Returns (H,W,3) uint8.
+    """
     ink = np.where(mask[..., None], COMPLETED, np.uint8(0))
     paper = np.where(mask[..., None], PAPER, np.uint8(255))
     strength = edges[..., None]

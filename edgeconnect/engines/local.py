@@ -23,7 +23,10 @@ _STARTS = 3  # workers in a row that end before they are ready
 
 
 def in_this_process(work: Work, items: Iterable[Any]) -> Iterator[Outcome]:
-    """Each item's outcome, in order; an InputError becomes one, anything else goes through."""
+    """Each item's outcome, in order; an InputError becomes one, anything else goes through.
+
+    work: makes the function that is called with each of the items.
+    """
     for item in items:
         try:
             outcome = Outcome(item, value=work(item))

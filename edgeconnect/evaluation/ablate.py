@@ -107,7 +107,10 @@ def over_strange(rows: Sequence[Row], measures: Sequence[Measure]) -> dict[str, 
 
 
 def precision(options: argparse.Namespace, model: EdgeConnect, found: Sequence[Example]) -> list[Row]:
-    """Precision and recall in the hole of G1's lines against the true ones, exact and with the tolerance."""
+    """Precision and recall in the hole of G1's lines against the true ones, exact and with the tolerance.
+
+    options: the verb's. model: whose lines. found: the photos with their holes.
+    """
     rows = []
     for x in tqdm(found, unit="photo", dynamic_ncols=True):
         row = asdict(x.case)
@@ -120,7 +123,10 @@ def precision(options: argparse.Namespace, model: EdgeConnect, found: Sequence[E
 
 
 def ablate(options: argparse.Namespace) -> tuple[str, list[Row]]:
-    """The table as text, and everything as lines for a file."""
+    """The table as text, and everything as lines for a file.
+
+    options: the verb's. Errors: unusable input.
+    """
     from edgeconnect import EdgeConnect
     from edgeconnect.models.weights import find_weights
 

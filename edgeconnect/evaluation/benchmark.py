@@ -148,7 +148,10 @@ def _parsed(line: str) -> Row | None:
 
 
 def benchmark(arguments: argparse.Namespace) -> Path:
-    """Run what is missing and write the report: its path. Errors: unusable input."""
+    """Run what is missing and write the report: its path. Errors: unusable input.
+
+    arguments: the verb's options.
+    """
     out: Path = arguments.out
     methods = _methods(arguments.inpainters, arguments.device)
     # before anything runs: a missing weights file should not cost the time of everything else

@@ -169,7 +169,10 @@ def _read(files: Sequence[Path], ahead: int = 64) -> Iterator[NDArray[np.uint8]]
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The distance between two sets, their N, and what the number depends on. Errors: unusable input."""
+    """The distance between two sets, their N, and what the number depends on. Errors: unusable input.
+
+    arguments: the verb's options.
+    """
     inception = Inception(arguments.inception, arguments.device, arguments.precision, arguments.batch_size)
     for path in (arguments.truth, arguments.result):
         if path.suffix != ".npz":

@@ -164,7 +164,7 @@ def _page(
 ) -> str:
     head, *lines = table_rows
     heads = "".join(f'<th aria-sort="none"><button>{escape(cell)}</button></th>' for cell in head)
-    body = "".join(_tag("tr", "".join(_tag("td", escape(cell)) for cell in line)) for line in lines)
+    body = "".join(_tag("tr", "".join(_tag("td", _shown(cell)) for cell in line)) for line in lines)
     table = _tag("thead", _tag("tr", heads)) + _tag("tbody", body)
     plots = "".join(
         line_plot(m.heading, {r.label: [_point(group, m) for group in r.by_ratio] for r in results})
@@ -179,6 +179,13 @@ def _page(
         n=results[0].everything.n, table=table, legend=legend, plots=plots, pictures=pictures,
         origin=escape(json.dumps(origin, indent=1)), script=_SCRIPT,
     )  # fmt: skip
+
+
+def _shown(cell: str) -> str:
+    """A cell of the table: the best mean bold, an interval small below its mean."""
+    mean, bracket, interval = escape(cell).partition(" [")
+    mean = _tag("b", mean) if mean.endswith("*") else mean
+    return mean + (_tag("small", f" [{interval}") if bracket else "")
 
 
 def _point(group: Group, measure: Measure) -> Point:
@@ -231,12 +238,16 @@ _TEMPLATE = """<!doctype html>
 <title>Inpainting benchmark</title>
 <style>
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; padding: 0 1.5rem; max-width: 1500px;
-  color: #1c2127 }}
+  color: var(--ink); background: light-dark(#fff, #16191d) }}
+:root {{ color-scheme: light dark; --ink: light-dark(#1c2127, #e6e9ec);
+  --rule: light-dark(#d9dde2, #3a4048) }}
+svg {{ fill: var(--ink) }} .rule {{ stroke: var(--rule) }}
+td small {{ display: block; color: light-dark(#5b6470, #a9b1ba) }}
 h1, h2 {{ font-weight: 600 }} h2 {{ margin-top: 2.2rem }} p {{ max-width: 70ch }}
 .wide {{ overflow-x: auto }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }}
-th, td {{ text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #d9dde2;
-  white-space: nowrap }}
+th, td {{ text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; white-space: nowrap;
+  border-bottom: 1px solid var(--rule) }} th {{ white-space: normal; min-width: 4.2rem }}
 .legend {{ display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: .4rem 0 }}
 .legend i {{ display: inline-block; width: 1.4em; height: .25em; margin-right: .45em;
   vertical-align: middle }}
@@ -249,7 +260,7 @@ th[aria-sort=descending] button::after {{ content: " \2193" }}
 dialog {{ padding: 1rem; border: 0; max-width: none }} dialog img {{ width: min(85vmin, 1024px);
   image-rendering: pixelated }} dialog p {{ margin: .5rem 0 0 }}
 figcaption {{ font-size: 12px; line-height: 1.3; padding-top: 2px; overflow-wrap: anywhere }}
-pre {{ font-size: 12px; background: #f4f6f8; padding: 1rem; overflow-x: auto }}
+pre {{ font-size: 12px; background: light-dark(#f4f6f8, #22262b); padding: 1rem; overflow-x: auto }}
 </style>
 <h1>Inpainting benchmark</h1>
 <p>{n} photos with one hole each. Every inpainter saw the same photos with white holes; known pixels are

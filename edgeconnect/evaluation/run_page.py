@@ -13,6 +13,7 @@ import numpy as np
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.plots import curve_plot
 from edgeconnect.io.atomic import write_atomically
+from edgeconnect.io.schema import read_yaml
 from edgeconnect.training.run_folder import Paths
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_CURVE = ("step", "seconds")
+_RATES = ("lr", "images_per_s")
 _POINTS = 300  # of a curve; more are means of their neighbours
 _SAMPLES = 6
 
@@ -30,6 +32,7 @@ def write_run_page(run: Path, out: Path | None = None) -> Path:
     """Write the page of a run's folder as it stands, also while it trains: the path, RUN/run.html by default.
 
     Raises InputError where the folder holds no log.
+    run: the folder. out: another path for the page.
     """
     paths = Paths(run)
     if not paths.log.is_file():
@@ -38,14 +41,14 @@ def write_run_page(run: Path, out: Path | None = None) -> Path:
     if not curves:
         raise InputError(f"{paths.log}: expected lines with a step, got none")
     last = int(max(step for curve in curves.values() for step, _ in curve))
-    plots = "".join(curve_plot(name, thinned(curve)) for name, curve in sorted(curves.items(), key=_order))
+    config = read_yaml(paths.config) if paths.config.is_file() else {}
     target = out or run / "run.html"
     page = _TEMPLATE.format(
         name=escape(run.resolve().name),
-        step=last,
-        plots=plots,
+        progress=_progress(last, config),
+        plots=_plots(curves),
         samples=_samples(sorted((run / "samples").glob("*.png"))),
-        config=escape(paths.config.read_text("utf-8") if paths.config.is_file() else ""),
+        config=escape(paths.config.read_text("utf-8") if config else ""),
     )
     write_atomically(target, page.encode())
     return target
@@ -82,10 +85,24 @@ def _numbers(line: str) -> list[tuple[str, float, float]]:
     ]
 
 
-def _order(item: tuple[str, Curve]) -> tuple[bool, bool, str]:
-    """Validation first, then the losses, then rate and speed."""
-    name = item[0]
-    return name in ("lr", "images_per_s"), not name.startswith("val_"), name
+def _progress(step: int, config: dict[str, Any]) -> str:
+    """How far the run is, and what it trains on what."""
+    of = f" of {config['steps']}" if config.get("steps") else ""
+    what = f": stage {config['stage']}, photos {config.get('photos')}" if config.get("stage") else ""
+    return escape(f"After step {step}{of}{what}.")
+
+
+def _plots(curves: dict[str, Curve]) -> str:
+    """Validation first, then the losses, then rate and speed, each under its heading."""
+    groups: dict[str, list[str]] = {"Validation": [], "Training": [], "Rate and speed": []}
+    for name in sorted(curves):
+        group = "Rate and speed" if name in _RATES else "Validation" if name[:4] == "val_" else "Training"
+        groups[group].append(curve_plot(name, thinned(curves[name]), is_exact=name == "lr"))
+    return "".join(
+        f'<h2>{heading}</h2><div class="plots">{"".join(plots)}</div>'
+        for heading, plots in groups.items()
+        if plots
+    )
 
 
 def _samples(found: Sequence[Path]) -> str:
@@ -93,9 +110,15 @@ def _samples(found: Sequence[Path]) -> str:
     shown = [*reversed(found[-_SAMPLES:]), *(found[:1] if len(found) > _SAMPLES else [])]
     return "".join(
         f'<figure><img src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}" '
-        f'alt="samples, {escape(path.stem)}"><figcaption>{escape(path.stem)}</figcaption></figure>'
+        f'alt="samples, {escape(_said(path))}"><figcaption>{escape(_said(path))}</figcaption></figure>'
         for path in shown
     )
+
+
+def _said(path: Path) -> str:
+    """step_00002500 is step 2500."""
+    number = path.stem.removeprefix("step_")
+    return f"step {int(number)}" if number.isdecimal() else path.stem
 
 
 _TEMPLATE = """<!doctype html>
@@ -103,21 +126,25 @@ _TEMPLATE = """<!doctype html>
 <title>{name}: training</title>
 <style>
 :root {{ color-scheme: light dark; --ink: light-dark(#1c2127, #e6e9ec);
-  --rule: light-dark(#e3e6ea, #3a4048) }}
+  --rule: light-dark(#e3e6ea, #3a4048); --line: light-dark(#1f5fbf, #8ab4ff);
+  --quiet: light-dark(#5b6470, #a9b1ba) }}
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; padding: 0 1.5rem; max-width: 1400px;
   color: var(--ink); background: light-dark(#fff, #16191d) }}
-h1, h2 {{ font-weight: 600 }}
+h1, h2 {{ font-weight: 600 }} h1 {{ margin-bottom: 0 }} h2 {{ font-size: 1.1rem; margin: 1.6rem 0 .6rem }}
+p, figcaption {{ color: var(--quiet) }}
 .plots {{ display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)) }}
-svg {{ fill: var(--ink) }} svg .rule {{ stroke: var(--rule) }}
-figure {{ margin: 0 0 1.2rem }} img {{ max-width: 100% }} figcaption {{ font-size: 13px }}
+svg {{ fill: var(--ink) }} .rule {{ stroke: var(--rule) }} .line, .faint {{ stroke: var(--line) }}
+.faint {{ opacity: .35 }} .dot {{ fill: var(--line) }}
+.samples {{ display: flex; flex-wrap: wrap; gap: 1.2rem }}
+figure {{ margin: 0 }} img {{ max-width: 100%; border-radius: 4px }} figcaption {{ font-size: 13px }}
+summary {{ cursor: pointer; font-weight: 600; margin: 1.6rem 0 .6rem }}
 pre {{ font-size: 12px; overflow-x: auto }}
 </style>
 <h1>{name}</h1>
-<p>After step {step}. Curves of more than 300 points show means of neighbours.</p>
-<div class="plots">{plots}</div>
+<p>{progress} Noisy curves are faint, with their running mean, whose last value stands beside the name.</p>
+{plots}
 <h2>Samples, newest first</h2>
-{samples}
-<h2>Settings</h2>
-<pre>{config}</pre>
+<div class="samples">{samples}</div>
+<details><summary>Settings</summary><pre>{config}</pre></details>
 </html>
 """

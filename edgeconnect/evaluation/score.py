@@ -29,7 +29,10 @@ if TYPE_CHECKING:  # torch is imported by those alone who ask for LPIPS or FID
 
 
 def score(arguments: argparse.Namespace) -> tuple[Row, list[Group], list[Row]]:
-    """The summary with all that the numbers depend on, means by hole ratio, and each picture's scores."""
+    """The summary with all that the numbers depend on, means by hole ratio, and each picture's scores.
+
+    arguments: the verb's options. Errors: unusable input.
+    """
     if arguments.edges and not arguments.masks:
         raise InputError("--edges are scored in the hole and need --masks")
     folders = {role: getattr(arguments, role) for role in ("truth", "result", "masks", "edges")}

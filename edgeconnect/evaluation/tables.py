@@ -47,7 +47,10 @@ def ratio_label(hole_ratio: float) -> str:
 
 
 def markdown(table: Sequence[Group]) -> str:
-    """One line a group: its mean and interval for each measure."""
+    """One line a group: its mean and interval for each measure.
+
+    table: the groups in order. Returns the lines of a Markdown table.
+    """
     measures = list(table[0].mean)
     lines = [["hole ratio", "N", *measures]]
     for group in table:
@@ -95,7 +98,10 @@ def markdown_rows(lines: Sequence[Sequence[str]]) -> str:
 
 
 def write_json_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
-    """One JSON object a line; an infinite PSNR (equal pictures) becomes null, for JSON has no infinity."""
+    """One JSON object a line; an infinite PSNR (equal pictures) becomes null, for JSON has no infinity.
+
+    path: written atomically. objects: whatever JSON can hold.
+    """
     write_atomically(path, "".join(map(json_line, objects)).encode())
 
 

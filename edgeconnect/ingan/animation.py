@@ -25,7 +25,10 @@ FRAMES_PER_S = 12.5  # a GIF counts in hundredths of a second
 
 
 def check_animation(path: Path) -> None:
-    """Raises InputError for a name that no animation can be written to."""
+    """Raises InputError for a name that no animation can be written to.
+
+    path: ends in .gif or .mp4, or has no suffix.
+    """
     if path.suffix.lower() not in ("", ".gif", ".mp4"):
         raise InputError(f"{path}: expected a name ending in .gif or .mp4, or a folder, got {path.suffix!r}")
 
@@ -35,6 +38,7 @@ def write_animation(path: Path, pictures: Sequence[Picture]) -> None:
 
     A name ending in .gif or .mp4 is a file; one without a suffix a folder of frame_0000.png, frame_0001.png,
     ... at their own sizes. InputError for another suffix, or where OpenCV has no MP4 encoder.
+    path: where to. pictures: in their order.
     """
     check_animation(path)
     if not path.suffix:

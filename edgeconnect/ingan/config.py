@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from edgeconnect.errors import InputError
 from edgeconnect.io.schema import checked, read_yaml
-from edgeconnect.training.config import Count, Pair, beta_faults
+from edgeconnect.training.run_config import Count, Pair, RunConfig
 
 # at 2e-4 and more, colours ran away within 500 steps, and at less a few thousand are too few: so the result
 # starts as the resized photo, G is slower than D, the reconstruction counts more, and D sees hue and contrast
@@ -54,15 +54,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 """What a preset changes: smaller crops and networks, and what makes few steps go further."""
 
 
-class SingleConfig(BaseModel):
+class SingleConfig(RunConfig):
     """A training on one photo (or a few). "paper" is Shocher et al., "InGAN" (ICCV 2019)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     photos: tuple[Path, ...] = Field(min_length=1, description="the photo, or several textures")
-    run: Path = Field(
-        description="folder of this run: config.yaml, log.jsonl, photos/, samples/, checkpoints/, generator"
-    )
     preset: Literal["paper", "medium", "small"] = Field(
         "small",
         description="paper, medium (hours on a CPU) or small (a quarter of an hour): the other defaults",
@@ -76,7 +71,6 @@ class SingleConfig(BaseModel):
         description="the photo is shrunk to this short side in px (paper: as it is)",
     )
     crop: int = Field(256, ge=16, le=4096, description="side of the random crop of a step in px (paper: 256)")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of weights, crops, sizes and noise")
 
     sizes: Pair = Field(
         (0.15, 2.25), description="a,b: a side of the result over the crop's, uniform (paper: 0.15,2.25)"
@@ -132,28 +126,15 @@ class SingleConfig(BaseModel):
         20_000, ge=0, description="step from which the learning rate falls linearly to 0 (paper: 20000)"
     )
 
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    precision: Literal["auto", "float32", "bf16"] = Field(
-        "auto", description="bf16 autocast; auto: where hardware has it"
-    )
-    threads: int = Field(0, ge=0, le=4096, description="CPU threads (0: PyTorch's choice)")
-    save_every: Count = Field(1000, gt=0, description="steps between checkpoints")
-    keep: int = Field(2, gt=0, description="checkpoints kept")
-    log_every: int = Field(10, gt=0, description="steps between lines in log.jsonl")
     preview_every: Count = Field(
         1000, gt=0, description="steps between previews in samples/, after early ones at 10, 20, 40, ..."
     )
-    max_minutes: float | None = Field(None, gt=0, le=1e7, description="save and stop after this many minutes")
-    tensorboard: bool = Field(False, description="also write TensorBoard event files (extra: tensorboard)")
 
-    @model_validator(mode="after")
-    def _fields_go_together(self) -> SingleConfig:
+    def _faults(self) -> list[str]:
         low, high = self.sizes
-        if not 0.01 <= low <= 1 <= high <= 16:
-            raise ValueError(f"sizes: expected a range around 1, got {low:g},{high:g}")
-        if faults := beta_faults(self.betas):
-            raise ValueError("; ".join(faults))
-        return self
+        is_range = 0.01 <= low <= 1 <= high <= 16
+        faults = [] if is_range else [f"sizes: expected a range around 1, got {low:g},{high:g}"]
+        return faults + super()._faults()
 
     @property
     def loss_weights(self) -> dict[str, float]:
@@ -178,13 +159,25 @@ MAY_CHANGE = frozenset(
 )
 
 
+RENAMED = {"most_shift": "max_shift", "scale_least_px": "scale_min_px"}
+"""The fields that had another name in version 0.1, in whose runs' config.yaml they stand under it."""
+
+
 def make_single_config(given: dict[str, Any], file: Path | None = None) -> SingleConfig:
     """A checked SingleConfig: the preset's values, over them a YAML file's and then `given`.
 
     All faults come in one InputError.
     """
-    values = {**(read_yaml(file) if file else {}), **given}
+    values = _renamed(read_yaml(file) if file else {}) | _renamed(given)
     preset = values.get("preset", SingleConfig.model_fields["preset"].default)
     if preset not in PRESETS:
         raise InputError(f"preset: expected {', '.join(PRESETS)}, got {preset!r}")
     return checked(SingleConfig, {**PRESETS[preset], **values}, str(file or "training options"))
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields under their present names; one that stands there under both keeps the old one, as unknown."""
+    return {
+        new if (new := RENAMED.get(name)) and new not in values else name: value
+        for name, value in values.items()
+    }

@@ -49,7 +49,10 @@ class Retargeter:
 
     @classmethod
     def load(cls, run: Path, *, device: str = "auto", precision: Precision = "auto") -> Retargeter:
-        """The generator of a run's last save; raises InputError where `run` holds none."""
+        """The generator of a run's last save; raises InputError where `run` holds none.
+
+        device, precision: as for `EdgeConnect.load`.
+        """
         generator, made = load_generator(Paths(run).weights)
         chosen = choose_device(device)
         photos = load_photos(run, int(made["photos"]))
@@ -58,7 +61,10 @@ class Retargeter:
 
     @classmethod
     def untrained(cls, photo: Picture, *, device: str = "auto") -> Retargeter:
-        """Of a photo (H,W,3) uint8 alone, its patches and no generator."""
+        """Of a photo (H,W,3) uint8 alone, its patches and no generator.
+
+        device: as `device.choose_device` takes it.
+        """
         return cls(None, [photo], (0.0, math.inf), choose_device(device), torch.float32)
 
     def size(self, scale: tuple[float, float], photo: int = 0) -> tuple[int, int]:
@@ -137,7 +143,10 @@ class Retargeter:
             yield self.retarget((height, width), (share * shifts[0], share * shifts[1]), photo, raw=True)
 
     def note(self, size: tuple[int, int], photo: int = 0) -> str | None:
-        """A sentence where `size` is beyond what was trained."""
+        """A sentence where `size` is beyond what was trained.
+
+        size: height and width in px. photo: the number of the photo.
+        """
         low, high = self.sizes
         height, width = self.photo(photo).shape[:2]
         scales = size[0] / height, size[1] / width
@@ -176,5 +185,8 @@ def generate(
 
 
 def as_alpha(size: tuple[int, int], shifts: Shifts) -> Picture:
-    """(H,W) uint8: 255 in the trapezoid of a picture of a size, 0 beside it."""
+    """(H,W) uint8: 255 in the trapezoid of a picture of a size, 0 beside it.
+
+    size: height and width in px. shifts: of the top corners over the width.
+    """
     return Transformation(size, shifts).inside()[0, 0].numpy().astype(np.uint8) * np.uint8(255)

@@ -50,7 +50,10 @@ class ResultsFolder:
         return read_rgb(self.files[name])
 
     def __call__(self, photo: Rgb, mask: Mask) -> Rgb:
-        """Finished results go by name: an InputError for those who only have a photo."""
+        """Finished results go by name: an InputError for those who only have a photo.
+
+        photo, mask: as for any inpainter; neither is looked at.
+        """
         raise InputError("folder: holds finished results, which the benchmark finds by name; nothing to call")
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgeconnect.inpainters.budget import Pace
     from edgeconnect.models.checkpoint import Weights
     from edgeconnect.models.generators import EdgeGenerator, InpaintGenerator
     from edgeconnect.types import Image, Mask
@@ -63,7 +64,10 @@ class EdgeConnect:
     """
 
     def __init__(self, loaded: Weights, device: str = "auto", precision: Precision = "auto") -> None:
-        """Take the networks of a weights file; see `load`."""
+        """Take the networks of a weights file; see `load`.
+
+        loaded: the file's networks. device, precision: as `load` takes them.
+        """
         self.check_cancelled: Callable[[], None] = _nothing
         self.source = ""
         self._precision = precision
@@ -119,6 +123,7 @@ class EdgeConnect:
         """The photo's own lines outside its hole, by `detect_edges`: (H,W,3) and (H,W) bool -> (H,W) bool.
 
         What spans a small part of the range is stretched first: its lines are faint.
+        photo: uint8 or uint16. mask: True = hole.
         """
         seen = known_range(photo, ~mask)
         return self._detected(lambda part: to_full_gray(photo[part.slices], seen), mask)
@@ -145,6 +150,7 @@ class EdgeConnect:
         texture: float = 1.0,
         lines: Lines = "both",
         seed: int = 0,
+        pace: Pace | None = None,
     ) -> Image:
         """The photo with its hole filled in three steps; every known pixel is identical.
 
@@ -153,13 +159,15 @@ class EdgeConnect:
         known_edges: likewise, used outside the hole instead of the photo's own (`photo_edges`).
         texture: 0 to 1, how much of the photo's own texture is laid over the networks' colours; 0 is the
         networks alone. lines: which ones `complete_edges` draws. seed: another one gives another texture.
-        Returns what photo is. Raises InputError for other shapes, types or ranges and where nothing is known.
+        pace: for `texture.windows_of(mask)`, how much is done for the texture where time is limited; None for
+        all. Returns what photo is. Raises InputError for other shapes, types or ranges and where nothing is
+        known.
         """
         _check(photo, mask)
         if not 0 <= texture <= 1:
             raise InputError(f"texture: expected a number from 0 to 1, got {texture}")
         soft = self._colours(photo, mask, edges, known_edges, lines)
-        return self._textured(photo, mask, soft, soft, texture, seed)
+        return self._textured(photo, mask, soft, soft, texture, seed, pace)
 
     def __call__(self, photo: Any, mask: Any, edges: NDArray[Any] | None = None, **how: Any) -> Any:
         """`inpaint` for pictures as people have them; gives back what it was given.
@@ -218,6 +226,7 @@ class EdgeConnect:
         photo, mask, edges, texture, lines, seed: as for `inpaint`, whose result the first one is. Every other
         one has the photo's own texture without the networks' structure; then come other seeds.
         Raises InputError as `inpaint` does.
+        count: how many at most.
         """
         _check(photo, mask)
         soft = self._colours(photo, mask, edges, None, lines)
@@ -245,13 +254,21 @@ class EdgeConnect:
         return self.inpaint(larger, hole, texture=texture, lines=lines, seed=seed)
 
     def _textured(
-        self, photo: Image, mask: Mask, soft: Image, guide: Image | None, texture: float, seed: int
+        self,
+        photo: Image,
+        mask: Mask,
+        soft: Image,
+        guide: Image | None,
+        texture: float,
+        seed: int,
+        pace: Pace | None = None,
     ) -> Image:
         """Step three: `texture` of the photo's own patches, placed by the guide, over the networks' fill."""
         if texture == 0:
             return soft
         if mask.size > LARGE_PX:
             give_back_memory()  # what was freed in pieces; it would lie beside what comes now
+        limits: dict[str, Any] = {} if pace is None else {"is_over": pace.is_over, "effort": pace.effort}
         try:
             sharp = fill_holes(
                 photo,
@@ -260,6 +277,7 @@ class EdgeConnect:
                 seed=seed,
                 device=self.device,
                 progress=lambda picture: self.check_cancelled(),
+                **limits,
             )
         except NoPatchesError:
             return soft  # only without a guide: with one it stays where nothing can be copied
@@ -437,7 +455,10 @@ def _nothing() -> None:
 
 
 def blend(photo: Image, result: Image, mask: Mask, radius_px: float) -> Image:
-    """`result` in the hole, fading to `photo` within `radius_px` outside it: the pixels between change."""
+    """`result` in the hole, fading to `photo` within `radius_px` outside it: the pixels between change.
+
+    photo, result: (H,W,3) of one type. mask: (H,W) bool, True = hole. radius_px: above 0.
+    """
     alpha = feather(mask, radius_px)[..., None]
     return _pixels(_unit(photo) * (1 - alpha) + _unit(result) * alpha, photo.dtype)
 

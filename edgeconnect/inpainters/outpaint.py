@@ -71,13 +71,18 @@ def border(lengths: dict[str, tuple[float, str]], height: int, width: int) -> Bo
 def extended(photo: NDArray[Any], sides: Border) -> NDArray[Any]:
     """The photo (H,W) or (H,W,C) with its outermost pixels repeated in the border; what is in there is to be
     filled.
+
+    photo: any type. sides: the border in px. Returns a copy of the larger size.
     """
     widths = ((sides.top, sides.bottom), (sides.left, sides.right), (0, 0))[: photo.ndim]
     return np.pad(photo, widths, mode="edge")
 
 
 def new_pixels(sides: Border, height: int, width: int) -> Mask:
-    """The border as a mask of the extended photo, for a photo of `height` and `width`."""
+    """The border as a mask of the extended photo, for a photo of `height` and `width`.
+
+    sides: the border in px. Returns bool, True = new.
+    """
     mask = np.ones(sides.size(height, width), bool)
     mask[sides.top : sides.top + height, sides.left : sides.left + width] = False
     return mask
@@ -87,6 +92,7 @@ def extend(photo: Image, sides: Border, mask: Mask | None = None) -> tuple[Image
     """An extended photo and its hole: the border, and what was a hole before.
 
     photo: (H,W,3) uint8 or uint16. mask: (H,W) bool, None: no hole.
+    sides: the border in px.
     """
     height, width = photo.shape[:2]
     hole = new_pixels(sides, height, width)

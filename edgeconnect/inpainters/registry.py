@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -35,7 +36,9 @@ def find(name: str, device: str = "auto") -> Method:
     patches[:TIME]; lama:FILE; folder:DIR; where they are installed pypatchmatch[:RADIUS], gmic,
     opencv-shiftmap, opencv-fsr; or `module:callable` for any other on Python's path.
     Raises InputError where there is no such inpainter or file.
+    device: as `device.choose_device` takes it, for those that compute on one.
     """
+    check_kind(name)
     kind, _, rest = name.partition(":")
     label, named, value = rest.partition("=")
     if not named:
@@ -45,9 +48,20 @@ def find(name: str, device: str = "auto") -> Method:
     if kind in WITH_VALUE:
         origin, load = WITH_VALUE[kind](value, device)
         return Method(label or kind, origin, load)
-    if rest:
-        return _imported(kind, rest)
-    raise InputError(f"expected an inpainter ({', '.join(names())} or module:callable), got {name!r}")
+    return _imported(kind, rest)
+
+
+def check_kind(name: str) -> None:
+    """Raise InputError where `find` knows nothing of this kind; nothing is imported or looked for.
+
+    name: as for `find`.
+    """
+    kind, _, value = name.partition(":")
+    if kind in PLAIN or kind in WITH_VALUE or value:
+        return
+    near = difflib.get_close_matches(name, names(), 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"expected an inpainter ({', '.join(names())} or module:callable), got {name!r}{meant}")
 
 
 def names() -> list[str]:

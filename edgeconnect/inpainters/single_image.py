@@ -87,7 +87,10 @@ class SingleImage:
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds from "20s", "2m", "1h" or a plain number of seconds; raises InputError for anything else."""
+    """Seconds from "20s", "2m", "1h" or a plain number of seconds; raises InputError for anything else.
+
+    text: a number above 0 with or without a unit.
+    """
     number, unit = (text[:-1], text[-1]) if text and text[-1] in _UNITS else (text, "s")
     try:
         seconds = float(number) * _UNITS[unit]

@@ -35,7 +35,10 @@ def real_path(path: Path) -> Path:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed processes left half-written of a file; nobody else may be writing it now."""
+    """Remove what killed processes left half-written of a file; nobody else may be writing it now.
+
+    path: the file as it is called when it is whole.
+    """
     owner = r"\d+-\d+"  # process and thread
     left = re.compile(re.escape(f".{path.stem}.") + owner + re.escape(f".part{path.suffix}"))
     for beside in path.parent.iterdir() if path.parent.is_dir() else ():

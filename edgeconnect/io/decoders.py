@@ -125,7 +125,10 @@ def _decode(path: Path, image: ImageFile.ImageFile, found: tiff.Found | None) ->
 
 
 def turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Pixels turned and mirrored as an EXIF orientation asks; unknown values change nothing."""
+    """Pixels turned and mirrored as an EXIF orientation asks; unknown values change nothing.
+
+    pixels: (H,W[,C]). orientation: 1 to 8 by the EXIF standard.
+    """
     steps = _TURNS.get(orientation, "")
     turned = pixels.swapaxes(0, 1) if "t" in steps else pixels
     turned = turned[::-1] if "r" in steps else turned

@@ -68,6 +68,7 @@ def read_photo(path: str | Path) -> Photo:
     CMYK becomes 8-bit sRGB and a TIFF or MPO of several its first picture, which the notes say. Depths of 9
     to 15 bits become 16, signed numbers unsigned. Raises
     InputError for animations, float pixels, damaged files, and more than MAX_PIXELS.
+    path: the content decides, not the suffix.
     """
     found = decode(Path(path))
     pixels = found.pixels
@@ -86,12 +87,16 @@ def read_rgb(path: str | Path, short_side: int | None = None) -> NDArray[np.uint
 
     With `short_side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size (never below that short side in pixels),
     which libjpeg decodes several times faster. Raises InputError as read_photo does.
+    path: any file that `read_photo` reads.
     """
     return to_8bit(read_colours(path, short_side))
 
 
 def read_colours(path: str | Path, short_side: int | None = None) -> Pixels:
-    """What `read_rgb` reads, at the file's own depth: (H,W,3) uint8 or uint16."""
+    """What `read_rgb` reads, at the file's own depth: (H,W,3) uint8 or uint16.
+
+    path, short_side: as for `read_rgb`.
+    """
     path = Path(path)
     with reading(path), open_image(path) as image:
         # the grey and colour JPEGs that photo folders are full of need none of the care below
@@ -108,6 +113,7 @@ def read_raw(path: str | Path) -> Pixels:
 
     One bit becomes 0/255, a palette its colours, alpha stays; EXIF orientation is applied. InputError as for
     read_photo.
+    path: any file that `read_photo` reads.
     """
     return decode(Path(path)).pixels
 
@@ -117,6 +123,7 @@ def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
 
     The suffix chooses PNG (also without one), TIFF, lossless WebP or BMP, which keep every pixel, or JPEG,
     which does not. InputError, with nothing written, for other suffixes and formats that cannot hold it.
+    path: where to, written atomically.
     """
     _, encode = output_format(path)
     if rgb.dtype != like.rgb.dtype:
@@ -127,13 +134,19 @@ def write_photo(path: str | Path, rgb: Pixels, like: Photo) -> list[str]:
 
 
 def write_png(path: str | Path, pixels: Pixels | NDArray[np.bool_]) -> None:
-    """Write (H,W) or (H,W,2|3|4) bool (as 0/255), uint8 or uint16 as a PNG, whatever the suffix."""
+    """Write (H,W) or (H,W,2|3|4) bool (as 0/255), uint8 or uint16 as a PNG, whatever the suffix.
+
+    path: where to, written atomically. pixels: as they are stored.
+    """
     array = pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
     write_atomically(Path(path), encode_png(np.ascontiguousarray(array), None, str(path))[0])
 
 
 def check_size(path: str | Path, max_pixels: float) -> int:
-    """A picture's pixels by its header, which is not decoded; InputError for more than `max_pixels`."""
+    """A picture's pixels by its header, which is not decoded; InputError for more than `max_pixels`.
+
+    path: any file that `read_photo` reads. max_pixels: width times height. Returns their number.
+    """
     with reading(Path(path)), open_image(Path(path), max_pixels) as image:
         return image.width * image.height
 
@@ -144,7 +157,10 @@ def is_image(path: str | Path) -> bool:
 
 
 def list_images(folder: str | Path, recursive: bool = True) -> list[Path]:
-    """The pictures in a folder by content, sorted; hidden files and folders and all others are left out."""
+    """The pictures in a folder by content, sorted; hidden files and folders and all others are left out.
+
+    folder: where. recursive: also in its folders.
+    """
     root = Path(folder)
     if not root.is_dir():
         raise InputError(
@@ -173,7 +189,10 @@ def touching(region: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.
 
 
 def resize(photo: NDArray[Sample], height: int, width: int) -> NDArray[Sample]:
-    """(H,W[,C]) uint8 or uint16 at another size: area averages when it shrinks, bicubic when it grows."""
+    """(H,W[,C]) uint8 or uint16 at another size: area averages when it shrinks, bicubic when it grows.
+
+    photo: any number of channels. height, width: the new ones in px.
+    """
     shrinks = height * width < photo.shape[0] * photo.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(photo, (width, height), interpolation=method), photo.dtype)

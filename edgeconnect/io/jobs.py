@@ -153,6 +153,7 @@ def plan(
     it, numbered: out-2.png, out-3.png, ... Raises InputError where something is missing, would not fit or
     would replace an input. In a folder that holds the masks too, itself or in one below, these are no
     photos: those called PHOTO_mask, those below.
+    mask, edges, edges_from: such a file or folder; None: none.
     """
     given = _matched([photos] if isinstance(photos, Path) else photos)
     if any(map(is_manifest, given)):
@@ -282,7 +283,10 @@ def _given(job: Job, field: str, path: Path) -> Job:
 
 
 def check_free(path: Path, jobs: Jobs) -> None:
-    """Raises InputError where a PNG at `path` would replace what a job reads or writes."""
+    """Raises InputError where a PNG at `path` would replace what a job reads or writes.
+
+    path: to be written. jobs: as `plan` made them.
+    """
     if path.is_dir() or encoders.output_format(path)[0] != "PNG":
         raise InputError(f"{path}: expected the name of a PNG file, got another")
     if real_path(path) in _inputs(jobs) | {real_path(job.out) for job in jobs}:

@@ -20,7 +20,10 @@ _RESULTS = ("out", "save_edges")
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a file's name says that it lists photos."""
+    """Whether a file's name says that it lists photos.
+
+    path: ends in .csv or .jsonl.
+    """
     return path.suffix.lower() in _SUFFIXES and path.is_file()
 
 

@@ -51,7 +51,10 @@ def is_named_after(mask: Path, photo: Path) -> bool:
 
 
 def is_mask_name(path: Path) -> bool:
-    """Whether a file's name says that it is a mask."""
+    """Whether a file's name says that it is a mask.
+
+    path: of which the stem counts.
+    """
     return bool(_MASK_ENDING.search(path.stem))
 
 

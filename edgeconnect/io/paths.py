@@ -56,7 +56,10 @@ class PathList(Sequence[Path]):
 
     @classmethod
     def from_file(cls, list_file: Path) -> PathList:
-        """One path a line, relative to the list's folder or absolute; they are looked for when read."""
+        """One path a line, relative to the list's folder or absolute; they are looked for when read.
+
+        list_file: a text file; empty lines are left out.
+        """
         buffer = np.full(list_file.stat().st_size + 1, _NEWLINE, np.uint8)
         with list_file.open("rb") as file:
             file.readinto(buffer[:-1].data)
@@ -76,7 +79,10 @@ class PathList(Sequence[Path]):
         return Path(os.fsdecode(name.numpy().tobytes()))
 
     def chosen(self, which: Tensor) -> PathList:
-        """The paths at indices, or where a mask is true."""
+        """The paths at indices, or where a mask is true.
+
+        which: (K,) indices or (N,) bool.
+        """
         return PathList(self.root, self._names, self._starts[which], self._ends[which])
 
     def select(self, indices: Sequence[int]) -> PathList:
@@ -91,7 +97,10 @@ class PathList(Sequence[Path]):
 
     @contextmanager
     def file(self, index: int) -> Iterator[Path]:
-        """One of the photos as a file, for as long as it is needed."""
+        """One of the photos as a file, for as long as it is needed.
+
+        index: from the front, or negative from the end; IndexError for any other.
+        """
         yield self[index]
 
     def digest(self) -> str:
@@ -144,7 +153,10 @@ def photo_paths(source: Path) -> PathList:
 
 
 def depth_notes(paths: PathList) -> list[str]:
-    """A sentence where some of the photos have more than 8 bits, by a look at a few of them."""
+    """A sentence where some of the photos have more than 8 bits, by a look at a few of them.
+
+    paths: at least one.
+    """
     deep = []
     for index in np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int)).tolist():
         try:
@@ -156,7 +168,10 @@ def depth_notes(paths: PathList) -> list[str]:
 
 
 def find_broken(paths: PathList, workers: int = 1) -> list[tuple[int, str]]:
-    """Decode every photo once, in `workers` threads: (index, sentence) of each that cannot be read."""
+    """Decode every photo once, in `workers` threads: (index, sentence) of each that cannot be read.
+
+    paths: read in any order. workers: 1 or more.
+    """
 
     def check(index: int) -> str | None:
         try:

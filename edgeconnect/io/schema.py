@@ -31,7 +31,10 @@ def checked(kind: type[Model], values: dict[str, Any], where: str) -> Model:
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
-    """A JSON object; InputError that starts with `where` for anything else, and for a name given twice."""
+    """A JSON object; InputError that starts with `where` for anything else, and for a name given twice.
+
+    text: the whole document. where: the file and line, for the sentence.
+    """
     try:
         values = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -73,10 +76,11 @@ def _sentence(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         return message  # names its fields itself
+    if error["type"] == "missing":
+        return f"{'.'.join(map(str, error['loc']))}: expected a value, got none"
     came = repr(error["input"])
     came = came if len(came) <= _SHOWN else f"{came[:_SHOWN]}..."
-    came = "" if error["type"] == "missing" else f", got {came}"
-    return f"{'.'.join(map(str, error['loc']))}: {message}{came}"
+    return f"{'.'.join(map(str, error['loc']))}: {message}, got {came}"
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -157,7 +157,10 @@ def read_index(shard: str) -> Index:
 
 
 def write_shard(path: Path, photos: Iterable[tuple[str, bytes]]) -> None:
-    """Write photos, by their names, as a tar with its index beside it."""
+    """Write photos, by their names, as a tar with its index beside it.
+
+    path: the tar. photos: name and file content of each.
+    """
 
     def write(temporary: Path) -> None:
         with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:

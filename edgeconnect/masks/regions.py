@@ -66,6 +66,8 @@ def hole_groups(mask: Mask, distance: int) -> list[Box]:
 def cells(mask: Mask, side: int) -> Iterator[Box]:
     """Split the bounding box of the hole evenly into boxes of at most `side` px; those without hole left
     out.
+
+    mask: (H,W) bool, True = hole. side: in px.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
@@ -77,20 +79,29 @@ def cells(mask: Mask, side: int) -> Iterator[Box]:
 
 
 def tiles(shape: tuple[int, ...], side: int) -> Iterator[Box]:
-    """Split (height, width) into boxes of `side` px, row by row; the last ones of each may be smaller."""
+    """Split (height, width) into boxes of `side` px, row by row; the last ones of each may be smaller.
+
+    shape: (height, width, ...). side: px.
+    """
     for top in range(0, shape[0], side):
         for left in range(0, shape[1], side):
             yield Box(top, left, min(top + side, shape[0]), min(left + side, shape[1]))
 
 
 def depth(mask: Mask, part: Box | None = None) -> float:
-    """The largest distance in px from a pixel of the hole (in a part) to a known one; 0 without a hole."""
+    """The largest distance in px from a pixel of the hole (in a part) to a known one; 0 without a hole.
+
+    mask: (H,W) bool, True = hole. part: of the mask; None: all of it.
+    """
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     return float((distance if part is None else distance[part.slices]).max())
 
 
 def rim(mask: Mask, width: float) -> Mask:
-    """The pixels of the hole within `width` px of a known one."""
+    """The pixels of the hole within `width` px of a known one.
+
+    mask: (H,W) bool, True = hole.
+    """
     return mask & (cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) <= width)
 
 

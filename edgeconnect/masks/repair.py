@@ -62,7 +62,10 @@ def repair(
 def read_mask(
     path: Path, size: tuple[int, int] | None = None, polarity: Polarity = "guess"
 ) -> tuple[Mask, list[str]]:
-    """`repair` of a mask file; an InputError names it."""
+    """`repair` of a mask file; an InputError names it.
+
+    path: any picture. size, polarity: as for `repair`.
+    """
     try:
         return repair(read_raw(path), size, polarity)
     except InputError as error:

@@ -42,13 +42,17 @@ class MaskMix:
 
         ratio: hole ratio of boxes and strokes; polarity: what is hole in the files. InputError for a name
         that is neither, an empty folder and an empty mix.
+        kinds: names of KINDS and folders.
         """
         if not kinds:
             raise InputError(f"expected masks: any of {', '.join(KINDS)} or folders of mask files, got none")
         return MaskMix(tuple(_source(kind, ratio, polarity) for kind in kinds))
 
     def draw(self, rng: Generator, height: int, width: int) -> NDArray[np.bool_]:
-        """One hole: (height, width) bool, True = hole."""
+        """One hole: (height, width) bool, True = hole.
+
+        rng: decides all of it. height, width: in px.
+        """
         return self.sources[int(rng.integers(len(self.sources)))](rng, height, width)
 
     def notes(self) -> list[str]:

@@ -27,6 +27,7 @@ def square(rng: Generator, height: int, width: int, area: float = 0.25) -> Mask:
     """A square hole at a random place, a rectangle where no square fits: (height, width) bool.
 
     area: the hole's share of the image, above 0 and up to 1, else InputError.
+    rng: decides the place. height, width: of the mask in px.
     """
     hole_height, hole_width = _square_size(height, width, area)
     top, left = rng.integers(height - hole_height + 1), rng.integers(width - hole_width + 1)
@@ -52,7 +53,10 @@ def centre(height: int, width: int, area: float = 0.25) -> Mask:
 
 
 def boxes(height: int, width: int, boxes: Iterable[tuple[int, int, int, int]]) -> Mask:
-    """Boxes (x, y, width, height) in pixels as holes, clipped to the image; InputError for one outside it."""
+    """Boxes (x, y, width, height) in pixels as holes, clipped to the image; InputError for one outside it.
+
+    height, width: of the mask in px. boxes: any number.
+    """
     mask = np.zeros((height, width), bool)
     for x, y, box_width, box_height in boxes:
         view = mask[max(y, 0) : max(y + box_height, 0), max(x, 0) : max(x + box_width, 0)]
@@ -73,6 +77,8 @@ def random_boxes(
     """Boxes at random places, their number and joint hole ratio drawn from two ranges, ends included.
 
     The boxes grow together until their union is as near to the ratio as whole rows and columns come.
+    rng: decides all. height, width: of the mask in px. count: of boxes. ratio: of the hole. Returns (height,
+    width) bool.
     """
     pixels = draw_ratio(rng, ratio) * height * width
     number = int(rng.integers(count[0], count[1] + 1))
@@ -102,6 +108,7 @@ def widest_gap(mask: Mask) -> int:
     """The middle of the widest run of columns without hole, where the last column goes on at the first.
 
     A panorama whose ends are moved there cuts no hole. 0 where no column is without hole, or all are.
+    mask: (H,W) bool, True = hole.
     """
     columns = np.flatnonzero(mask.any(axis=0))
     if not len(columns):
@@ -112,17 +119,26 @@ def widest_gap(mask: Mask) -> int:
 
 
 def hole_ratio(mask: Mask) -> float:
-    """The hole's share of the image, 0 to 1."""
+    """The hole's share of the image, 0 to 1.
+
+    mask: (H,W) bool, True = hole.
+    """
     return float(mask.mean())
 
 
 def touches_border(mask: Mask) -> bool:
-    """Whether any hole pixel lies in the outermost rows and columns."""
+    """Whether any hole pixel lies in the outermost rows and columns.
+
+    mask: (H,W) bool, True = hole.
+    """
     return bool(_border(mask).any())
 
 
 def dilate(mask: Mask, radius_px: float) -> Mask:
-    """The hole and every pixel within `radius_px` of it (between pixel centres): (H,W) bool -> (H,W) bool."""
+    """The hole and every pixel within `radius_px` of it (between pixel centres): (H,W) bool -> (H,W) bool.
+
+    mask: True = hole. radius_px: 0 or more.
+    """
     return mask | (_distance(mask) <= radius_px) if radius_px >= 1 and mask.any() else mask.copy()
 
 

@@ -31,6 +31,7 @@ def strokes(
     The hole ratio is drawn uniformly from `ratio` and met to the pixel (one pixel at least). `border` True
     always touches the image's border, False never does, None leaves it to chance. Raises InputError for a
     ratio that is no range within [0,1] or finds no room inside the border.
+    rng: decides all. height, width: in px.
     """
     pixels = max(1, round(draw_ratio(rng, ratio) * height * width))
     margin = _margin(pixels, height, width) if border is False else 0

@@ -12,7 +12,11 @@ from edgeconnect.errors import InputError
 def bootstrap_interval(
     values: Sequence[float], level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean: (low, high). Errors: no values."""
+    """Percentile bootstrap interval of the mean: (low, high). Errors: no values.
+
+    values: one a picture. level: the share of resamples within. resamples: how many are drawn. seed: of the
+    drawing.
+    """
     if len(values) == 0:
         raise InputError("an interval needs at least one value")
     rng, sample = np.random.default_rng(seed), np.asarray(values, np.float64)

@@ -55,7 +55,10 @@ class Statistics:
 
     @classmethod
     def of_covariance(cls, mean: Floats, covariance: Floats, count: int | None = None) -> Statistics:
-        """Statistics kept as mean (D,) and covariance (D,D), which may be singular."""
+        """Statistics kept as mean (D,) and covariance (D,D), which may be singular.
+
+        count: of pictures they were made of, None where nobody knows.
+        """
         values, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
         real = values > values[-1] * len(values) * np.finfo(np.float64).eps  # the rest is rounding
         return cls(np.asarray(mean, np.float64), np.sqrt(values[real])[:, None] * vectors[:, real].T, count)
@@ -117,6 +120,7 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
 
     |μa - μb|² + tr Σa + tr Σb - 2 tr (Σa Σb)^½, where with Σ = FᵀF the last trace is the sum of the singular
     values of Fa Fbᵀ: no larger than the sets, and at ease with singular covariances.
+    a, b: of features of one size.
     """
     overlap = np.linalg.svd(a.factor @ b.factor.T, compute_uv=False).sum()
     distance = np.sum((a.mean - b.mean) ** 2) + np.sum(a.factor**2) + np.sum(b.factor**2) - 2 * overlap
@@ -128,6 +132,7 @@ class InceptionFeatures:
 
     `weights` is pytorch-fid's file. `bf16` is faster and approximate.
     Errors: a file of another network; no file and no way to download it.
+    device, precision: where and how it computes.
     """
 
     def __init__(
@@ -145,7 +150,10 @@ class InceptionFeatures:
     def __call__(
         self, pictures: Iterable[NDArray[np.uint8]], batch_size: int = 16, done: Callable[[int], object] = int
     ) -> NDArray[np.float32]:
-        """Features (N,2048) of pictures (H,W,3) of any sizes; `done` is told how many each batch held."""
+        """Features (N,2048) of pictures (H,W,3) of any sizes; `done` is told how many each batch held.
+
+        batch_size: pictures of one size at a time.
+        """
         batches = []
         for batch in _batched(pictures, batch_size):
             autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")

@@ -45,6 +45,7 @@ def hole_coherence(
 
     `result` is the composite. `max_patches`: so many of each kind are drawn at most, always the same ones.
     Errors: an empty hole; no 7x7 patch that is known at every scale.
+    scales: each half as large as the one before. hole: (H,W) bool.
     """
     levels = zip(_pyramid(result, scales), _hole_pyramid(hole, scales), strict=True)
     return float(np.mean([_to_nearest(*_filled_and_known(a, m, max_patches)) for a, m in levels]))
@@ -84,6 +85,8 @@ def hole_band_wasserstein(
     brightness, which says where in the photo it lies, outweighs all texture. Both sets of patches are scaled
     by the known ones' mean and deviation in each channel (there: each by its own), so that lost contrast
     counts. The last scale holds what is coarser. `max_patches` as for `hole_coherence`.
+    result, hole, scales: as for `hole_coherence`. projections: directions that the patches are projected on,
+    drawn by seed.
     """
     bands = _laplacian_pyramid(result, scales)
     distances = []

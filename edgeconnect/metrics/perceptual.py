@@ -36,6 +36,7 @@ class Lpips:
 
     `trunk_file` is torchvision's state dict of AlexNet, VGG-16 or SqueezeNet 1.1; the heads come with it.
     Errors: an unknown trunk, a file of another network, no file and no way to download it.
+    device: where it computes.
     """
 
     def __init__(
@@ -49,7 +50,10 @@ class Lpips:
 
     @torch.inference_mode()
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; InputError under 32 pixels."""
+        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; InputError under 32 pixels.
+
+        a, b: in either order, the distance is the same.
+        """
         if min(a.shape[2:]) < 32:
             raise InputError(f"LPIPS needs pictures of 32 pixels a side, not {a.shape[3]}x{a.shape[2]}")
         distances: Tensor = self._network(a.to(self._device), b.to(self._device), normalize=True)
@@ -60,6 +64,7 @@ class VggDistance:
     """Mean L1 distance of VGG-19's features, summed over relu1_1, relu2_1 and relu3_1; see `perceptual_l1`.
 
     `file` is one that `vgg.load_features` understands. Errors: any other; one without these layers.
+    device: where it computes.
     """
 
     TAPS = ("relu1_1", "relu2_1", "relu3_1")
@@ -77,6 +82,7 @@ class VggDistance:
         """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; mask (N,1,H,W), 1 = hole.
 
         The features of `a` are kept for the next call: many results of one photo are scored one by one.
+        b: likewise, not kept.
         """
         hole = None if mask is None else mask.to(self._device)
         if self._last is None or not torch.equal(self._last[0], a):
@@ -96,6 +102,7 @@ class UnitDistance:
     LPIPS without its learned weights (Zhang et al., 2018, "cos"): unlike an L1 distance it does not reward
     the mean of all that might be there. `file` is one that `vgg.load_features` understands; `taps` are those
     of the paper's five that it offers. Raises InputError for any other.
+    device: where it computes.
     """
 
     def __init__(self, file: Path | str, device: torch.device | str = "cpu") -> None:
@@ -104,7 +111,10 @@ class UnitDistance:
 
     @torch.inference_mode()
     def __call__(self, a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; mask (N,1,H,W), 1 = hole."""
+        """Distances (N,), 0 if equal, of two batches (N,3,H,W) in [0,1]; mask (N,1,H,W), 1 = hole.
+
+        a, b: in either order, the distance is the same.
+        """
         hole = None if mask is None else mask.to(self._device)
         pairs = zip(self._features(a), self._features(b), strict=True)
         return (

@@ -26,13 +26,19 @@ Window = Literal["uniform51", "gaussian"]
 
 
 def psnr(a: Picture, b: Picture, mask: Mask | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, as scikit-image's; infinite for equal pictures."""
+    """Peak signal-to-noise ratio in dB, as scikit-image's; infinite for equal pictures.
+
+    a, b: (H,W[,C]) uint8, or floats in [0,1]. mask: (H,W) bool, the pixels that count; None: all.
+    """
     error = float(np.mean(_counted((_unit(a) - _unit(b)) ** 2, mask)))
     return -10 * math.log10(error) if error > 0 else math.inf
 
 
 def l1(a: Picture, b: Picture, mask: Mask | None = None) -> float:
-    """Mean absolute difference, in [0,1]."""
+    """Mean absolute difference, in [0,1].
+
+    a, b, mask: as for `psnr`.
+    """
     return float(np.mean(_counted(np.abs(_unit(a) - _unit(b)), mask)))
 
 
@@ -48,6 +54,7 @@ def ssim(a: Picture, b: Picture, window: Window = "gaussian", mask: Mask | None 
 
     Without a mask the border that the window overhangs is left out, as in scikit-image; with one, every pixel
     of the hole counts.
+    a, b, mask: as for `psnr`. window: "gaussian", or "uniform51", a square of 51 px.
     """
     if mask is None:
         return float(np.mean(_ssim(a, b, _WINDOWS[window], border=_WINDOWS[window].size // 2)))
@@ -100,7 +107,10 @@ class EdgeMatches(NamedTuple):
 def edge_matches(
     predicted: Picture, truth: Picture, mask: Mask, threshold: float = 0.5, tolerance_px: float = 1
 ) -> EdgeMatches:
-    """What `edge_precision_recall` is a share of."""
+    """What `edge_precision_recall` is a share of.
+
+    predicted, truth, mask, threshold, tolerance_px: as there.
+    """
     drawn = (_unit(predicted) > threshold) & mask
     real = (_unit(truth) > threshold) & mask
     right, found = _number_near(drawn, real, tolerance_px), _number_near(real, drawn, tolerance_px)
@@ -128,6 +138,7 @@ def edge_precision_recall(
     Maps are (H,W), bool or [0,1], a line where above `threshold`. A pixel agrees when the other map has a
     line within `tolerance_px` (Euclidean) of it in the hole. With nothing drawn the precision is 1, with
     nothing to draw the recall.
+    predicted, truth: the maps. mask: (H,W) bool, the hole; None: everywhere.
     """
     drawn = (_unit(predicted) > threshold) & mask
     real = (_unit(truth) > threshold) & mask

@@ -67,6 +67,7 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
     """Write networks as they compute (spectral norms folded in) to one safetensors file, atomically.
 
     Metadata: format, each network's config, sigma, detector and provenance. `half` stores float16.
+    path: the file. weights: at least one network.
     """
     dtype = torch.float16 if half else torch.float32
     tensors = {
@@ -150,7 +151,10 @@ def load_weights(path: Path) -> Weights:
 
 @contextmanager
 def opened(path: Path, what: str, format: str) -> Iterator[Any]:
-    """A safetensors file of a `format`, before its tensors are read; InputError for any other."""
+    """A safetensors file of a `format`, before its tensors are read; InputError for any other.
+
+    path: the file. what: what was expected, for the sentence. format: the one in the file's metadata.
+    """
     try:
         if not path.is_file():
             raise InputError(f"{path}: no such weights file")
@@ -171,6 +175,7 @@ def read_tensors(
     """The tensors of an `opened` file that begin with `name`: float32 or int64, and finite.
 
     expected: shape of each, and whether it holds fractions; nothing is read before that is checked.
+    path: for the sentence. file: what `opened` gives. name: the network's.
     """
     slices = {key.removeprefix(name): file.get_slice(key) for key in file.keys() if key.startswith(name)}  # noqa: SIM118 (not a dict)
     found = {key: (tuple(part.get_shape()), part.get_dtype() in _FLOATS) for key, part in slices.items()}
@@ -198,7 +203,10 @@ def _rebuild(path: Path, name: str, config: dict[str, Any], file: Any) -> nn.Mod
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state (tensors, numbers, text in dicts and lists) atomically."""
+    """Write a training state (tensors, numbers, text in dicts and lists) atomically.
+
+    path: the file. state: only these types, nested as deep as wanted.
+    """
     try:
         write_atomically(path, lambda temporary: torch.save(state, temporary))
     except RuntimeError as error:  # what PyTorch makes of the system's errors
@@ -206,7 +214,10 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a training state onto the CPU, never running code from the file; InputError for anything else."""
+    """Read a training state onto the CPU, never running code from the file; InputError for anything else.
+
+    path: as `save_state` wrote it.
+    """
     _check_sums(path)
     state = load_pickle(path)
     if not isinstance(state, dict) or "step" not in state:
@@ -227,7 +238,10 @@ def _check_sums(path: Path) -> None:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """Where a checkpoint's parts are taken over: InputError that names it, where they are another run's."""
+    """Where a checkpoint's parts are taken over: InputError that names it, where they are another run's.
+
+    path: the checkpoint's.
+    """
     try:
         yield
     except InputError:
@@ -250,7 +264,10 @@ def load_pickle(path: Path) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """In words what PyTorch raised on reading a file."""
+    """In words what PyTorch raised on reading a file.
+
+    error: as it was raised.
+    """
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     if isinstance(error, OSError):
         return error.strerror or text

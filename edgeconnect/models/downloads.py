@@ -60,7 +60,10 @@ class Download:
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
-    """A state dict from a .pth or .safetensors file, on the CPU. Errors: a file that is no such thing."""
+    """A state dict from a .pth or .safetensors file, on the CPU. Errors: a file that is no such thing.
+
+    path: its suffix says which of the two.
+    """
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -28,6 +28,8 @@ class EdgeGenerator(nn.Module):
     `edge_start` is what the network is told about the hole beside where it is.
     "none": nothing (the paper).
     "continued": the lines that reach the hole, continued through it (`continue_edges`), as a fourth channel.
+    width: channels after the first convolution. blocks: residual ones. spectral: normalise the weights, as in
+    training.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class EdgeGenerator(nn.Module):
         """C_pred in [0,1] from I_gray, C_gt and M in [0,1], (N,1,H,W) all; the hole may hold anything.
 
         `start` (N,1,H,W) are the lines that a "continued" network begins with; None: those of `gray`, `edge`.
+        gray, edge, mask: of any height and width.
         """
         white, none = torch.ones_like(mask), torch.zeros_like(mask)
         inputs = [composite(gray, white, mask), composite(edge, none, mask), mask]
@@ -53,7 +56,10 @@ class EdgeGenerator(nn.Module):
 
     @torch.no_grad()
     def soften(self, threshold: float, steepness: float = STEEPNESS) -> None:
-        """Undo `sharpen`, in place: saturated outputs have no gradients to train with."""
+        """Undo `sharpen`, in place: saturated outputs have no gradients to train with.
+
+        threshold, steepness: those it was sharpened with.
+        """
         last = self.net.get_submodule("decoder.6")
         for parameter in last.parameters():
             parameter.div_(steepness)
@@ -94,6 +100,7 @@ class InpaintGenerator(nn.Module):
 
     `upsampling`: "transposed" (the paper) or "resize", which cannot draw the grid of dots that transposed
     convolutions leave in wide holes.
+    width: channels after the first convolution. blocks: residual ones.
     """
 
     def __init__(
@@ -125,6 +132,7 @@ class InpaintGenerator(nn.Module):
 
         For a generator whose training was short: part of what it adds is noise, and least squares on photos
         that it has not seen ask for less than all of it.
+        scale: what it is multiplied by.
         """
         if self.hole_start != "smooth":
             raise ValueError("a generator that starts from white adds to nothing")
@@ -135,6 +143,7 @@ class InpaintGenerator(nn.Module):
         """I_pred (N,3,H,W) in [0,1] from I_gt (N,3,H,W), C_comp and M (N,1,H,W); I_gt's hole is not used.
 
         `start` (N,3,H,W) replaces the smooth fill of a "smooth" network, e.g. by a coarser level's result.
+        photo, edge, mask: I_gt, C_comp and M, of any height and width.
         """
         if self.hole_start == "white":
             masked = composite(photo, torch.ones_like(photo), mask)

@@ -54,6 +54,8 @@ class ReflectConv(nn.Conv2d):
     """A convolution at stride 1 that keeps the size by reflecting the border, in its input's own type.
 
     Autocast on a CPU would pad in float32 and convert every map twice.
+    in_channels, out_channels, kernel, dilation, bias: as for `torch.nn.Conv2d`. x: (N,C,H,W), larger than the
+    padding.
     """
 
     def __init__(
@@ -183,7 +185,10 @@ def convolutions(network: nn.Module) -> dict[str, Convolution]:
 
 
 def initialise(network: nn.Module) -> None:
-    """Every convolution's weights from normal(0, 0.02), biases 0 (the paper's initialisation)."""
+    """Every convolution's weights from normal(0, 0.02), biases 0 (the paper's initialisation).
+
+    network: any module, in place.
+    """
     for conv in convolutions(network).values():
         nn.init.normal_(conv.weight, 0.0, INIT_STD)
         if conv.bias is not None:

@@ -27,6 +27,7 @@ def smooth_fill(photo: Tensor, mask: Tensor, tension: float = TENSION, steps: in
     px; without tension it would be the biharmonic fill, which overshoots in wide holes. Each level of a 2x
     pyramid of known-pixel means starts from the coarser level's solution and takes `steps` of conjugate
     gradients (cascadic multigrid).
+    photo, mask: float32 on one device.
     """
     known = 1 - mask
     # asking whether a hole is left makes a GPU wait, on every level; without one the levels change nothing

@@ -44,6 +44,7 @@ class FeatureExtractor(nn.Module):
     `convolutions` maps layer names ("1_1", ...) to (weight, bias); `heads`, where given, map a tap's channels
     to others by a 1x1 convolution (a distilled network's way to VGG's own channel numbers). `preprocess` is a
     1x1 convolution on RGB in [0,1].
+    padding_mode: of all convolutions.
     """
 
     def __init__(
@@ -65,7 +66,10 @@ class FeatureExtractor(nn.Module):
         self.style_taps = tuple(t for t in STYLE_TAPS if t in offered) or tuple(offered[1:])
 
     def forward(self, photo: Tensor, taps: Iterable[str]) -> dict[str, Tensor]:
-        """Activations of `photo` (N,3,H,W) in [0,1] at each tap: {tap: (N,C,h,w)}."""
+        """Activations of `photo` (N,3,H,W) in [0,1] at each tap: {tap: (N,C,h,w)}.
+
+        taps: names of activations, such as relu3_1.
+        """
         wanted = set(taps)
         with torch.autocast(photo.device.type, enabled=False):
             x = self.preprocess(photo.float())
@@ -98,6 +102,7 @@ def load_features(path: Path, normalisation: Normalisation = "imagenet") -> Feat
     with a 1x1 preprocessing convolution and pads by reflection; a distilled VGG with `conv<block><layer>`
     layers and `_aux` heads. `normalisation` applies to the first: ImageNet mean and standard deviation, or
     "released", [0,1] as it is. Raises InputError for anything else.
+    path: .pth or .safetensors.
     """
     try:
         if not path.is_file():

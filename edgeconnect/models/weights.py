@@ -79,6 +79,8 @@ def gather(sources: Sequence[Path]) -> Weights:
 def sharpen_edges(weights: Weights, threshold: float) -> None:
     """Make the edge generator's output nearly binary around `threshold`, in place; see
     EdgeGenerator.sharpen.
+
+    weights: with an edge generator. threshold: above 0 and below 1.
     """
     generator = weights.networks.get("edge_generator")
     if not isinstance(generator, EdgeGenerator) or not 0 < threshold < 1:
@@ -88,7 +90,10 @@ def sharpen_edges(weights: Weights, threshold: float) -> None:
 
 
 def soften_edges(weights: Weights) -> bool:
-    """Undo `sharpen_edges`, in place; whether there was anything to undo."""
+    """Undo `sharpen_edges`, in place; whether there was anything to undo.
+
+    weights: with or without an edge generator.
+    """
     generator = weights.networks.get("edge_generator")
     threshold = weights.provenance.pop("edge_threshold", None)
     if threshold is None or not isinstance(generator, EdgeGenerator):
@@ -100,6 +105,8 @@ def soften_edges(weights: Weights) -> bool:
 def scale_residual(weights: Weights, scale: float) -> None:
     """Have the inpainting generator add `scale` of what it adds to its smooth start, in place; see
     InpaintGenerator.scale_residual.
+
+    weights: with an inpainting generator. scale: above 0 and at most 1, else InputError.
     """
     generator = weights.networks.get("inpaint_generator")
     if not isinstance(generator, InpaintGenerator) or generator.hole_start != "smooth" or not 0 < scale <= 1:
@@ -111,7 +118,10 @@ def scale_residual(weights: Weights, scale: float) -> None:
 
 
 def save(path: Path, weights: Weights, *, half: bool = False) -> None:
-    """Write a weights file; raises InputError for a name that `load` would not recognise."""
+    """Write a weights file; raises InputError for a name that `load` would not recognise.
+
+    path: ends in .safetensors. weights, half: as for `checkpoint.save_weights`.
+    """
     if path.suffix != ".safetensors":
         raise InputError(f"{path}: expected a name that ends in .safetensors")
     save_weights(path, weights, half=half)

@@ -5,41 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field
 
 from edgeconnect.edges.detectors import DETECTORS
 from edgeconnect.io.schema import checked, read_yaml
 from edgeconnect.masks.kinds import KINDS
 from edgeconnect.training.extra_losses import EXTRA
+from edgeconnect.training.run_config import Count, Pair, RunConfig, split
 
 Stage = Literal["edge", "inpaint", "joint"]
 Config = TypeVar("Config", bound=BaseModel)
-
-
-class RunConfig(Protocol):
-    """What a run's folder must know of a config of any kind."""
-
-    @property
-    def run(self) -> Path: ...
-    @property
-    def tensorboard(self) -> bool: ...
-    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
-
-
-def _split(value: Any) -> Any:
-    """Let "a,b" on the command line stand for a list."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-def _whole(value: Any) -> Any:
-    """Let "2e6" stand for a whole number: YAML reads it as text."""
-    try:
-        return int(float(value)) if float(value).is_integer() else value
-    except (TypeError, ValueError):
-        return value
 
 
 def _word(value: Any) -> Any:
@@ -54,22 +32,17 @@ def _weights(value: Any) -> Any:
     return {name.strip(): weight for name, _, weight in (part.partition("=") for part in value.split(","))}
 
 
-Count = Annotated[int, BeforeValidator(_whole)]
-Strings = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Pair = Annotated[tuple[float, float], BeforeValidator(_split)]
-Pixels = Annotated[tuple[int, int], BeforeValidator(_split)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(split)]
+Pixels = Annotated[tuple[int, int], BeforeValidator(split)]
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(RunConfig):
     """One training run. "paper" is arXiv 1901.00212; "released" the example settings of its released code."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     stage: Stage
     photos: Path = Field(
         description="folder of training photos (searched recursively), or a file listing them"
     )
-    run: Path = Field(description="folder of this run: config.yaml, log.jsonl, samples/, checkpoints/")
     init_from: Strings = Field(
         (), description="run folders or weights files to start from, counting from step 0"
     )
@@ -84,7 +57,6 @@ class TrainConfig(BaseModel):
         description="a,b: short side in px before cropping, drawn from this range (paper: the crop's size)",
     )
     flip: bool = Field(True, description="mirror every other photo (paper)")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of weights, crops, masks and order")
     workers: int = Field(2, ge=0, le=256, description="processes that prepare photos")
     skip_broken: bool = Field(
         False, description="leave unreadable photos out, counted and listed, instead of stopping"
@@ -181,39 +153,25 @@ class TrainConfig(BaseModel):
         0.999, ge=0, lt=1, description="decay of the generators' moving average; 0 turns it off"
     )
 
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    precision: Literal["auto", "float32", "bf16"] = Field(
-        "auto", description="bf16 autocast; auto: where hardware has it"
-    )
     deterministic: bool = Field(
         False, description="the same bits on every run on a GPU too, by slower kernels (a CPU's do so always)"
     )
     compile: bool = Field(
         False, description="torch.compile the generators: a minute at the start, faster steps after"
     )
-    threads: int = Field(
-        0, ge=0, le=4096, description="CPU threads of the training process (0: PyTorch's choice)"
-    )
-
-    save_every: Count = Field(1000, gt=0, description="steps between checkpoints")
-    keep: int = Field(2, gt=0, description="checkpoints kept")
-    log_every: int = Field(10, gt=0, description="steps between lines in log.jsonl")
     validate_every: Count = Field(1000, gt=0, description="steps between validations and sample grids")
     val_photos: Path | None = Field(
         None, description="folder or list of validation photos (default: the training photos)"
     )
     val_count: int = Field(16, gt=0, le=100_000, description="validation photos; fixed masks go with them")
-    max_minutes: float | None = Field(None, gt=0, le=1e7, description="save and stop after this many minutes")
-    tensorboard: bool = Field(False, description="also write TensorBoard event files (extra: tensorboard)")
 
-    @model_validator(mode="after")
-    def _fields_go_together(self) -> TrainConfig:
+    def _faults(self) -> list[str]:
         faults = [
             f"{name}: expected a range low,high, got {pair[0]},{pair[1]}"
             for name, pair in (("hole_ratio", self.hole_ratio), ("short_side", self.short_side))
             if pair is not None and pair[0] > pair[1]
         ]
-        faults += beta_faults(self.betas)
+        faults += super()._faults()
         if unknown := [name for name in self.extra if name not in EXTRA]:
             faults.append(f"extra: expected losses among {', '.join(EXTRA)}, got {unknown[0]}")
         if self.detector not in DETECTORS:
@@ -227,9 +185,7 @@ class TrainConfig(BaseModel):
             faults.append(f"short_side: expected at least the size {self.size}, got {min(self.short_side)}")
         if self.short_side is not None and max(self.short_side) > 65_536:
             faults.append(f"short_side: expected at most 65536, got {max(self.short_side)}")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
+        return faults
 
     @property
     def learning_rate(self) -> float:
@@ -271,13 +227,6 @@ class TrainConfig(BaseModel):
             "d_adv": 1.0,
             **self.extra,
         }
-
-
-def beta_faults(betas: tuple[float, float]) -> list[str]:
-    """What is wrong with Adam's betas, in sentences."""
-    if all(0 <= beta < 1 for beta in betas):
-        return []
-    return [f"betas: expected two numbers from 0 to below 1, got {betas[0]:g},{betas[1]:g}"]
 
 
 def make_config(

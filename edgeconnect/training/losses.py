@@ -23,6 +23,7 @@ def adversarial_d(real: Tensor, fake: Tensor, kind: AdversarialKind = "nonsatura
 
     nonsaturating: Goodfellow et al. 2014 (cross-entropy); lsgan: Mao et al. 2017; hinge: Lim & Ye 2017.
     The mean of the two halves, on logits: a log of a sigmoid would not survive mixed precision.
+    real, fake: may differ in shape. kind: one of these three.
     """
     real, fake = real.float(), fake.float()
     if kind == "nonsaturating":
@@ -33,7 +34,10 @@ def adversarial_d(real: Tensor, fake: Tensor, kind: AdversarialKind = "nonsatura
 
 
 def adversarial_g(fake: Tensor, kind: AdversarialKind = "nonsaturating") -> Tensor:
-    """The generator's adversarial loss from the logits for its output (any shape): a scalar."""
+    """The generator's adversarial loss from the logits for its output (any shape): a scalar.
+
+    fake: the logits. kind: as for `adversarial_d`.
+    """
     fake = fake.float()
     if kind == "nonsaturating":
         return F.softplus(-fake).mean()

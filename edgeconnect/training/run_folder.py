@@ -21,7 +21,8 @@ from edgeconnect.training.config import make_config, to_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from edgeconnect.training.config import Config, RunConfig, TrainConfig
+    from edgeconnect.training.config import Config, TrainConfig
+    from edgeconnect.training.run_config import RunConfig
 
 _PART = re.compile(r"\..*\.\d+-\d+\.part(\.\w+)?")  # what write_atomically leaves when it is killed
 # what may differ when a run goes on; anything else would make it another run
@@ -62,11 +63,13 @@ class Paths:
         return self.run / "weights.safetensors"
 
     def sample(self, step: int) -> Path:
+        """A sample grid of a step."""
         path = self.run / "samples" / f"step_{step:08d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def checkpoint(self, step: int) -> Path:
+        """The checkpoint of a step."""
         return self.run / "checkpoints" / f"step_{step:08d}.pt"
 
     def checkpoints(self) -> list[Path]:
@@ -89,6 +92,7 @@ class Paths:
         """The checkpoint to go on from, with its contents: the last that is whole, and others are said.
 
         Raises InputError where there is none.
+        print_line: is given a sentence on each that is damaged.
         """
         self.latest_checkpoint()
         first, *later = self.checkpoints()
@@ -117,7 +121,11 @@ def changed_config(
     may_change: Collection[str],
     advice: str,
 ) -> Config:
-    """`resumed_config` of any kind of run: how a config is made, its fields that may differ, what to do."""
+    """`resumed_config` of any kind of run: how a config is made, its fields that may differ, what to do.
+
+    run: the folder. given: the changes by field. make: checks a config's fields. may_change: those that may
+    differ. advice: what to do instead, for the sentence. Raises InputError where another field would differ.
+    """
     file = Paths(run).config
     if not file.exists():
         raise InputError(f"{run}: expected a run to resume, found no config.yaml")
@@ -145,6 +153,7 @@ def locked(run: Path) -> Iterator[None]:
     """Keep the folder to this process, and sweep what killed ones left half-written.
 
     Raises InputError where another process has it. A folder that stays empty goes again.
+    run: the folder, made where it is not there.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -193,7 +202,10 @@ class Log:
     """log.jsonl, one JSON object a line, each with its "step"; TensorBoard's events too where asked for."""
 
     def __init__(self, config: RunConfig, step: int) -> None:
-        """Go on after `step`: later lines, of steps lost with a killed process, and torn ones go."""
+        """Go on after `step`: later lines, of steps lost with a killed process, and torn ones go.
+
+        config: says the folder and whether TensorBoard gets the numbers too.
+        """
         self.board = _tensorboard(config.run, step) if config.tensorboard else None
         self.path = Paths(config.run).log
         lines = self.path.read_bytes().splitlines() if self.path.exists() and step else []
@@ -201,7 +213,10 @@ class Log:
         write_atomically(self.path, b"".join(line + b"\n" for line in kept))
 
     def write(self, values: dict[str, Any]) -> None:
-        """Append one line, numbers only, with its step."""
+        """Append one line, numbers only, with its step.
+
+        values: by name, "step" among them.
+        """
         with self.path.open("a") as file:
             file.write(json.dumps(values) + "\n")
         if self.board:

@@ -23,7 +23,7 @@ from edgeconnect.web.fields import Fields
 from edgeconnect.web.guard import LOOPBACK, Guard, TooLargeError, limited
 from edgeconnect.web.limits import Limits
 from edgeconnect.web.photos import PhotoStore, UnknownPhotoError
-from edgeconnect.web.tasks import State
+from edgeconnect.web.tasks import State, budget_seconds
 from edgeconnect.web.worker import AbandonedError, BusyError, OutOfTimeError, Places, Worker
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class _AppState:
     def __init__(self, models: Models, limits: Limits) -> None:
         self.limits = limits
         pixels = limits.patch_pixels, limits.hole_pixels, limits.pixels
-        self.state = State(models, PhotoStore(limits.kept_bytes), *pixels)
+        photos = PhotoStore(limits.kept_bytes)
+        self.state = State(models, photos, *pixels, limits.single_seconds)
         self._uploads = Places(limits.uploads)
         self._worker = Worker(limits.places, limits.seconds)
         computer = self._worker.computer
@@ -156,9 +157,9 @@ class _Single:
         app_state, request = self._app_state, self._app_state.limited(scope, receive)
         worker = app_state.patient_worker
         async with app_state.received(request, "/api/single", worker) as fields:
-            seconds = single.budget_seconds(fields, app_state.limits)
+            seconds = budget_seconds(fields, app_state.limits.single_seconds)
             slot = lines.Slot()
-            verb = single.Single(app_state.state, app_state.limits, app_state.check, slot.put)
+            verb = single.Single(app_state.state, app_state.check, slot.put)
             work = worker.run(partial(verb, fields), request.is_disconnected, seconds)
             if lines.MEDIA_TYPE in request.headers.get("accept", ""):
                 await lines.send_lines(send, slot, work, partial(_explained, limits=app_state.limits))

@@ -17,6 +17,6 @@ class Limits:
     seconds: float = 120  # for one request, waiting included
     kept_bytes: int = 512 * 2**20  # decoded photos that can be named again instead of uploaded
     single_places: int = 2  # fills from the photo alone, besides `places`: one computes, one waits
-    single_seconds: int = 120  # the longest budget of such a fill; its request may take `seconds` more
+    single_seconds: int = 120  # the longest budget of a fill; from the photo alone it may take `seconds` more
     hole_pixels: int = 16_000_000  # of a hole with the surroundings that any inpainter looks at
     patch_pixels: int = 16_000_000  # of a hole with the surroundings that patches are taken from: some 1.6 GB

@@ -13,7 +13,7 @@ from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.inpainters.texture import CONTEXT_PX
 from edgeconnect.masks.regions import hole_groups
 from edgeconnect.web import verbs
-from edgeconnect.web.tasks import check_size, hole_bounds, needs_hole, read_task
+from edgeconnect.web.tasks import budget_seconds, check_size, hole_bounds, needs_hole, read_task
 from edgeconnect.web.worker import Checking, OutOfTimeError
 
 if TYPE_CHECKING:
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from edgeconnect.inpainters.single_image import Progress
     from edgeconnect.io.images import Pixels
     from edgeconnect.web.fields import Fields
-    from edgeconnect.web.limits import Limits
     from edgeconnect.web.tasks import State, Task
 
 STARTS = ("patches", "edgeconnect")
-DEFAULT_SECONDS = 30
 _LOOK_SECONDS = 1.0  # between two previews
 _LOOK_SHARE = 0.1  # of the time, at most, goes into previews
 
@@ -43,19 +41,18 @@ class Single:
     """Fills one form's hole from its photo alone; `show` is given an Event now and then."""
 
     state: State
-    limits: Limits
     check: Callable[[], None]
     show: Callable[[Event], None]
 
     def __call__(self, fields: Fields) -> Response:
         """The photo with its hole filled: PNG. `check` may end it at any operation on tensors."""
         needs_hole(fields)
-        seconds = budget_seconds(fields, self.limits)
+        seconds = budget_seconds(fields, self.state.most_seconds)
         has_start = fields.choice("start", STARTS) == "edgeconnect"
         if not has_start and (fields.has("edges") or fields.has("edges_from")):
             raise HTTPException(400, "edges and edges_from: expected start=edgeconnect with them")
         task = read_task(self.state, fields)
-        check_size(task.mask, self.limits.patch_pixels)
+        check_size(task.mask, self.state.patch_pixels)
         photo = verbs.by_networks(self.state, fields, task, texture=0) if has_start else task.photo.rgb
         watcher = _Watcher(task, self.show)
         inpainter = SingleImage(
@@ -73,16 +70,6 @@ class Single:
             task.notes.append("time was over: the hole is filled as far as it came")
         task.notes.extend(inpainter.notes)
         return verbs.answer(task, fields, result)
-
-
-def budget_seconds(fields: Fields, limits: Limits) -> int:
-    """How long a form lets patches be matched; HTTPException 400 where that is too long."""
-    seconds = fields.whole("seconds")
-    if seconds is None:
-        return min(DEFAULT_SECONDS, limits.single_seconds)
-    if seconds > limits.single_seconds:
-        raise HTTPException(400, f"seconds: expected at most {limits.single_seconds}, got {seconds}")
-    return seconds
 
 
 def _as_it_is(photo: Pixels, mask: NDArray[np.bool_]) -> Pixels:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MASK_POLARITIES = repair.POLARITIES
 EDGE_POLARITIES: tuple[Polarity, ...] = ("guess", "white", "black")
+DEFAULT_SECONDS = 30  # for a fill
 PARTS = ("whole", "surroundings", "hole")
 
 
@@ -43,6 +44,7 @@ class State:
     patch_pixels: int  # of a hole with the surroundings that patches are taken from, at most
     hole_pixels: int  # likewise, of those that networks or another inpainter look at
     photo_pixels: int  # of a photo, at most
+    most_seconds: int  # that may be asked for a fill
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,16 @@ def needs_hole(fields: Fields) -> None:
     """Raise HTTPException 400 where the form says nothing about a hole."""
     if not fields.has("mask") and not fields.texts("box"):
         raise HTTPException(400, "expected a hole: send a file `mask` or a text `box`")
+
+
+def budget_seconds(fields: Fields, most: int) -> int:
+    """How long a form lets patches be matched; HTTPException 400 where that is longer than `most`."""
+    seconds = fields.whole("seconds")
+    if seconds is None:
+        return min(DEFAULT_SECONDS, most)
+    if seconds > most:
+        raise HTTPException(400, f"seconds: expected at most {most}, got {seconds}")
+    return seconds
 
 
 def read_task(state: State, fields: Fields) -> Task:

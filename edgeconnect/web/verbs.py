@@ -15,7 +15,9 @@ from starlette.responses import JSONResponse, Response
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters import outpaint
 from edgeconnect.inpainters.base import fill as fill_hole
-from edgeconnect.inpainters.single_image import SingleImage
+from edgeconnect.inpainters.budget import Pace
+from edgeconnect.inpainters.single_image import STARTED_SHARE, SingleImage
+from edgeconnect.inpainters.texture import windows_of
 from edgeconnect.io import images
 from edgeconnect.io.encoders import as_stored, encode_png
 from edgeconnect.io.metadata import NOTHING, Metadata
@@ -26,6 +28,7 @@ from edgeconnect.web.tasks import (
     Task,
     asked_boxes,
     borrowed_edges,
+    budget_seconds,
     check_size,
     given_edges,
     hole_bounds,
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
     from edgeconnect.web.tasks import State
 
 _HOLE = ("photo", "photo_id", "mask", "mask_polarity", "box", "x", "y", "weights", "part")
-_FILL = ("guide", "texture", "seed")
+_FILL = ("guide", "texture", "seed", "seconds")
 FIELDS = {
     "/api/edges": (*_HOLE, "edges_from"),
     "/api/inpaint": (*_HOLE, "inpainter", "edges", "edges_polarity", "edges_from", *_FILL),
@@ -179,6 +182,7 @@ def extended(state: State, fields: Fields) -> Response:
 
 def filled(state: State, fields: Fields, task: Task) -> Pixels:
     """The photo filled along the networks' structure or from the photo alone, as the field `guide` says."""
+    seconds = budget_seconds(fields, state.most_seconds)
     if fields.choice("guide", GUIDES) == "networks":
         texture = 1.0 if (share := fields.share("texture")) is None else share
         try:
@@ -186,25 +190,38 @@ def filled(state: State, fields: Fields, task: Task) -> Pixels:
         except InputError as error:
             task.notes.append(f"filled by the networks alone: {error}")
             texture = 0.0
-        return by_networks(state, fields, task, texture)
+        return by_networks(state, fields, task, texture, seconds)
     if any(fields.has(name) for name in ("edges", "edges_from")) or fields.text("texture") is not None:
         raise HTTPException(400, "edges, edges_from and texture: expected guide=networks with them")
     check_size(task.mask, state.patch_pixels)
-    inpainter = SingleImage(seed=fields.whole("seed") or 0, device=state.models.device)
-    return _within_window(state, task, lambda photo, mask, window: inpainter(photo, mask))
+    seed, device = fields.whole("seed") or 0, state.models.device
+    inpainter = SingleImage(budget_seconds=seconds, seed=seed, device=device)
+    result = _within_window(state, task, lambda photo, mask, window: inpainter(photo, mask))
+    task.notes.extend(inpainter.notes)
+    return result
 
 
-def by_networks(state: State, fields: Fields, task: Task, texture: float) -> Pixels:
-    """The photo filled by a pair of networks, with the form's edges where it has some."""
+def by_networks(
+    state: State, fields: Fields, task: Task, texture: float, seconds: float | None = None
+) -> Pixels:
+    """The photo filled by a pair of networks, with the form's edges where it has some.
+
+    seconds: how long that may take with its texture; None for no limit.
+    """
+    pace = None
+    if seconds is not None and texture:
+        pace = Pace(windows_of(task.mask[task.window.slices]), seconds, STARTED_SHARE)
     model, seed = state.models.get(fields.text("weights")), fields.whole("seed") or 0
     given = given_edges(fields, task)
     given = borrowed_edges(fields, task, model) if given is None else given
 
     def fill(photo: Pixels, mask: Mask, window: Box) -> Pixels:
         lines = None if given is None else given[window.slices]
-        return model.inpaint(photo, mask, lines, texture=texture, seed=seed)
+        return model.inpaint(photo, mask, lines, texture=texture, seed=seed, pace=pace)
 
-    return _within_window(state, task, fill)
+    result = _within_window(state, task, fill)
+    task.notes.extend(pace.notes if pace else [])
+    return result
 
 
 def _within_window(state: State, task: Task, fill: Callable[[Pixels, Mask, Box], Pixels]) -> Pixels:

@@ -217,7 +217,17 @@ def test_a_mistyped_word_is_answered_with_the_likely_one(
     arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*arguments) == 2
-    assert sentence in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert sentence in said and "--help` shows what there is" in said and said.count("\n") == 1
+
+
+def test_a_mistyped_inpainter_is_no_fault_of_the_photo(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--box", "1,1,2,2", "--inpainter", "telae", "--out", "o.png")
+    assert run("inpaint", "photos/a.png", *options) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("edgeconnect: expected an inpainter (telea,") and "did you mean telea?" in said
 
 
 def test_a_photo_given_as_its_mask_is_recognised(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

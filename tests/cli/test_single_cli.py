@@ -202,7 +202,7 @@ def test_training_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.Captu
     assert run("single", "train", small, "--run", tmp_path / "r", *TINY) == 1
     assert "expected a photo of at least 16x16 px" in capsys.readouterr().err
     assert run("single", "train", "--run", tmp_path / "r", *TINY) == 1
-    assert "photos: Field required" in capsys.readouterr().err
+    assert "photos: expected a value, got none" in capsys.readouterr().err
     assert run("single", "train", "--resume") == 1
     assert "--resume needs --run" in capsys.readouterr().err
     assert run("single", "train", "--resume", "--run", tmp_path / "none") == 1

@@ -140,7 +140,8 @@ def test_the_report_is_one_file_with_its_pictures_in_it(folders):
     pictures = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="(\w+) of ([\w-]+)"', page)
     assert len(pictures) == 4 * 4
     assert not re.search(r'(src|href)="(?!data:)', page) and "http" not in page
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 6 and page.count("<circle") >= 2 * 6  # a mean each, also of one group alone
+    assert re.search(r"<td><b>[\d.]+\*</b><small> \[", page)
     content, _, name = next(picture for picture in pictures if picture[1] == "hole")
     shown = np.asarray(Image.open(BytesIO(b64decode(content))))
     hole = read_rgb(folders / "out" / "inputs" / "holes" / f"{name}.png")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from small import run_verb, sentence_of, tiny_config
 
+from edgeconnect.evaluation.plots import curve_plot, running_mean
 from edgeconnect.evaluation.run_page import read_curves, thinned
 from edgeconnect.training.loop import train
 
@@ -23,7 +24,8 @@ def test_a_runs_page_has_its_curves_samples_and_settings_and_nothing_from_outsid
     assert set(titles) == logged - {"step", "seconds"}
     assert titles[0].startswith("val_") and titles[-1] in ("lr", "images_per_s")
     assert page.count("data:image/png;base64,") == len(list((config.run / "samples").iterdir())) == 4
-    assert "stage: edge" in page and "After step 6" in page
+    assert "stage: edge" in page and "After step 6 of 6: stage edge" in page
+    assert "<figcaption>step 6</figcaption>" in page
     assert not re.search(r'(src|href)="(?!data:)', page) and "http" not in page
 
 
@@ -50,6 +52,18 @@ def test_long_curves_keep_their_mean() -> None:
     short = thinned(curve)
     assert len(short) == 300
     np.testing.assert_allclose(np.mean(short, axis=0), np.mean(curve, axis=0))
+
+
+def test_noise_is_faint_behind_its_mean_and_few_points_are_dots() -> None:
+    noisy = [(float(step), 0.5 * step + 9 * (-1) ** step) for step in range(101)]
+    mean = running_mean(noisy)
+    np.testing.assert_allclose([value for _, value in mean[5:-5]], np.arange(5, 96) / 2, atol=1)
+    assert abs(mean[-1][1] - noisy[-1][0] / 2) < 3 and mean[-1][0] == 100
+    assert curve_plot("lr", noisy, is_exact=True).count("<polyline") == 1
+    plot = curve_plot("l1", noisy)
+    assert plot.count("<polyline") == 2 and 'class="faint"' in plot and "<circle" not in plot
+    few = curve_plot("val_l1", noisy[:4])
+    assert few.count("<polyline") == 1 and few.count("<circle") == 4 and "faint" not in few
 
 
 def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:

@@ -87,6 +87,24 @@ def test_wrong_options_are_said_in_one_sentence(change: dict[str, Any], sentence
         make_single_config({"photos": ["a.png"], "run": "r", **change})
 
 
+def test_all_faults_of_fields_that_go_together_come_at_once() -> None:
+    with pytest.raises(InputError, match=r"sizes: expected a range.*; betas: expected two numbers"):
+        make_single_config({"photos": ["a.png"], "run": "r", "sizes": "2,3", "betas": "0.5,1"})
+
+
+def test_runs_of_version_0_1_go_on_though_two_fields_were_renamed(tmp_path: Path) -> None:
+    config = tiny(tmp_path, max_shift=0.2, scale_min_px=14)
+    config.run.mkdir()
+    run_folder.save_config(config)
+    file = config.run / "config.yaml"
+    old = file.read_text().replace("max_shift", "most_shift").replace("scale_min_px", "scale_least_px")
+    assert "most_shift: 0.2" in old and "scale_least_px: 14" in old
+    file.write_text(old)
+    assert run_folder.changed_config(config.run, {}, make_single_config, MAY_CHANGE, "") == config
+    with pytest.raises(InputError, match="most_shift: Extra inputs are not permitted"):
+        make_single_config({"photos": ["a.png"], "run": "r", "most_shift": 0.1, "max_shift": 0.2})
+
+
 def test_fields_that_may_change_exist() -> None:
     assert set(SingleConfig.model_fields) >= MAY_CHANGE
 

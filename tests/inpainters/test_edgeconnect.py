@@ -240,6 +240,7 @@ def test_the_generators_take_tensors_of_the_documented_shapes(model: EdgeConnect
     assert model.inpaint_generator(torch.rand(2, 3, 40, 52), edge, mask).shape == (2, 3, 40, 52)
 
 
+@pytest.mark.slow
 def test_completed_edges_given_back_change_nothing_in_deep_holes_and_several(
     model: EdgeConnect, rng: np.random.Generator
 ) -> None:

@@ -138,7 +138,7 @@ def edge(**changes: object) -> str:
         ({"networks": '{"edge_generator": {"width": 4, "blocks": 1, "width": 5}}'}, "'width' twice"),
         (
             {"networks": '{"edge_generator": {"blocks": 1}}'},
-            r"networks\.edge_generator\.width: Field required",
+            r"networks\.edge_generator\.width: expected a value, got none",
         ),
         ({"networks": edge(depth=3)}, "depth: Extra inputs"),
         ({"networks": edge(width=10**9)}, "less than or equal to 1024"),

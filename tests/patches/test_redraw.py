@@ -46,6 +46,7 @@ def test_a_photo_redrawn_with_its_own_patches_stays_as_it_is() -> None:
     assert (redraw(photo, photo) - photo).abs().mean() < 0.01
 
 
+@pytest.mark.slow
 def test_what_is_redrawn_is_made_of_the_photos_patches() -> None:
     photo = torch.from_numpy(np.stack([data.brick()[:96, :96]] * 3, 2).astype(np.float32) / 255)
     stretched = resized(photo, (96, 160))

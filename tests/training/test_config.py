@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from edgeconnect.errors import InputError
+from edgeconnect.ingan.config import make_single_config
 from edgeconnect.io.schema import read_yaml
 from edgeconnect.training.config import TrainConfig, make_config, to_yaml
 
@@ -53,7 +54,7 @@ def test_all_faults_come_in_one_message() -> None:
     for part in (
         "stage: ",
         "'colour'",
-        "run: Field required",
+        "run: expected a value, got none",
         "steps: ",
         "'many'",
         "size: ",
@@ -133,6 +134,20 @@ def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path: Path, text: str)
         read_yaml(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("steps", 0), ("seed", -1), ("threads", 5000), ("save_every", 0), ("keep", 0), ("betas", "0,1"),
+     ("precision", "float16"), ("max_minutes", 0), ("d_lr_ratio", 0), ("log_every", "often")],
+)  # fmt: skip
+def test_both_kinds_of_training_check_what_they_share_alike(field: str, value: Any) -> None:
+    sentences = []
+    for make, given in ((make_config, NEEDED), (make_single_config, {"photos": ["p"], "run": "r"})):
+        with pytest.raises(InputError, match=field) as caught:
+            make({**given, field: value})
+        sentences.append(str(caught.value))
+    assert sentences[0] == sentences[1]
+
+
 def test_a_config_cannot_be_changed() -> None:
     config = make_config(NEEDED)
     with pytest.raises(ValueError, match="frozen"):
@@ -151,7 +166,7 @@ def test_the_recipes_are_complete_but_for_what_is_the_users(recipe: Path, tmp_pa
     stage = recipe.stem.split("-")[0]
     config = make_config({"stage": stage, "photos": tmp_path, "run": tmp_path / "run"}, recipe)
     assert config.hole_ratio[0] > 0
-    with pytest.raises(InputError, match=r"photos: .* run: "):
+    with pytest.raises(InputError, match=r"run: .* photos: "):
         make_config({"stage": stage}, recipe)
 
 

@@ -98,7 +98,7 @@ def tool(page: Page, name: str) -> None:
 def drag(page: Page, *points: tuple[int, int]) -> None:
     """Draw through points of the whole photo, as `Fit` shows it."""
     page.click("#zoom-fit")
-    left, top, scale = fitted(page, "#picture")
+    left, top, scale = fitted(page)
     for number, (x, y) in enumerate(points):
         page.mouse.move(left + (x + 0.5) * scale, top + (y + 0.5) * scale, steps=4)
         if number == 0:
@@ -106,14 +106,19 @@ def drag(page: Page, *points: tuple[int, int]) -> None:
     page.mouse.up()
 
 
-def fitted(page: Page, canvas: str) -> tuple[float, float, float]:
-    """Where on the screen `Fit` shows the photo's upper left corner, and its scale."""
-    box = page.locator(canvas).bounding_box()
+def fitted(page: Page, share: float = 0.96) -> tuple[float, float, float]:
+    """Where on the screen a photo that takes `share` of the room has its upper left corner, and its scale."""
+    box = page.locator("#picture").bounding_box()
+    covered = page.evaluate("import('/page/layout.js').then((layout) => layout.covered())")
     assert box
-    scale = 0.94 * min(box["width"] / 600, box["height"] / 400)
+    width, height = (
+        box["width"] - covered["left"] - covered["right"],
+        box["height"] - covered["top"] - covered["bottom"],
+    )
+    scale = share * min(width / 600, height / 400)
     return (
-        box["x"] + (box["width"] - 600 * scale) / 2,
-        box["y"] + (box["height"] - 400 * scale) / 2,
+        box["x"] + covered["left"] + (width - 600 * scale) / 2,
+        box["y"] + covered["top"] + (height - 400 * scale) / 2,
         scale,
     )
 

@@ -34,6 +34,8 @@ from tests.web.browser import (
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow  # a browser; test_layout.py is the quick look at the page
+
 desktop = pytest.mark.parametrize("page", [(1280, 800)], indirect=True, ids=["desktop"])
 phone = pytest.mark.parametrize("page", [(390, 780)], indirect=True, ids=["phone"])
 
@@ -235,7 +237,7 @@ def test_before_is_seen_while_a_key_is_held_and_beside_the_fill_by_a_handle(page
     page.keyboard.press("v")
     split = page.locator("#split")
     playwright.expect(split).to_be_visible()
-    box, (left, _, scale) = split.bounding_box(), fitted(page, "#picture")
+    box, (left, _, scale) = split.bounding_box(), fitted(page)
     assert box and box["x"] + 22 == pytest.approx(left + 300 * scale, abs=2)
     page.mouse.move(box["x"] + 22, box["y"] + 200)
     page.mouse.down()
@@ -319,10 +321,10 @@ def test_the_border_is_dragged_outwards_and_filled(page: Page, request: pytest.F
     choose_how(page, texture="0")
     tool(page, "extend")
     assert primaries(page) == ["Extend"]
-    box = page.locator("#picture").bounding_box()
-    assert box
-    scale = 0.62 * min(box["width"] / 600, box["height"] / 400)
-    x, y = box["x"] + box["width"] / 2 + 300 * scale, box["y"] + box["height"] / 2
+    says(page, "drag its border outwards")
+    playwright.expect(page.locator("#fill")).to_be_disabled()  # until there is something to extend
+    left, top, scale = fitted(page, 0.66)
+    x, y = left + 600 * scale, top + 200 * scale
     page.mouse.move(x, y + 20)
     page.mouse.down()
     page.mouse.move(x + 40 * scale, y + 20, steps=4)

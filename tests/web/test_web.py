@@ -369,8 +369,9 @@ def test_the_openapi_file_names_exactly_the_fields_that_are_taken() -> None:
                                   ("start", single.STARTS), ("guide", verbs.GUIDES)):  # fmt: skip
                 if name in schema["properties"]:
                     assert tuple(schema["properties"][name]["enum"]) == choices
-    seconds = SPEC["components"]["schemas"]["SingleForm"]["properties"]["seconds"]
-    assert seconds["maximum"] == Limits().single_seconds and seconds["default"] == single.DEFAULT_SECONDS
+    for form in ("InpaintForm", "SingleForm"):
+        seconds = SPEC["components"]["schemas"][form]["properties"]["seconds"]
+        assert seconds["maximum"] == Limits().single_seconds and seconds["default"] == tasks.DEFAULT_SECONDS
     assert described == {path: set(fields) for path, fields in verbs.FIELDS.items()}
 
 

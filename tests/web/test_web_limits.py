@@ -308,6 +308,7 @@ def test_weights_have_one_name_each(weights_file: Path, tmp_path: Path) -> None:
     assert names[:3] == ["small", "run", "small-2"]
 
 
+@pytest.mark.slow
 def test_of_twenty_clients_at_once_each_gets_a_picture_or_a_clear_busy(
     serve: Callable[..., int], photo: np.ndarray
 ) -> None:
@@ -408,6 +409,7 @@ def test_a_slow_download_is_not_cut(
     assert Image.open(io.BytesIO(body)).size == (1600, 1600)
 
 
+@pytest.mark.slow
 def test_uploads_that_trickle_keep_nobody_from_computing(
     serve: Callable[..., int], photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from starlette.responses import Response
 
 from edgeconnect import EdgeConnect
 from edgeconnect.inpainters import texture
+from edgeconnect.inpainters.budget import Pace
 from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.web import lines
 from edgeconnect.web.worker import Computer, OutOfTimeError, Worker
@@ -86,6 +87,28 @@ def test_a_budget_that_is_over_at_once_gives_a_picture_too(connect: Connect, lar
     expected = SingleImage(budget_seconds=0, device="cpu")(large, mask)
     np.testing.assert_array_equal(pixels(answer.content), expected)
     assert (expected != SingleImage(device="cpu")(large, mask)).any() and (expected != large)[mask].any()
+
+
+@pytest.mark.parametrize("guide", ["networks", "photo"])
+def test_a_textured_fill_keeps_to_its_seconds_and_says_what_it_left_out(
+    connect: Connect, model: EdgeConnect, large: np.ndarray, guide: str
+) -> None:
+    form = {"box": LONG["box"], "guide": guide}
+    mask = np.zeros(large.shape[:2], bool)
+    mask[60:180, 60:180] = True
+    if guide == "photo":
+        expected = SingleImage(budget_seconds=0, device="cpu")(large, mask)
+    else:
+        expected = model.inpaint(large, mask, pace=Pace(texture.windows_of(mask), 0))
+    client = connect()
+    hurried = client.post("/api/inpaint", data=form | {"seconds": "0"}, files={"photo": png(large)})
+    np.testing.assert_array_equal(pixels(hurried.content), expected)
+    assert "less is done, so that it fits into 0 s" in hurried.headers["edgeconnect-notes"]
+    usual = client.post("/api/inpaint", data=form, files={"photo": png(large)})
+    assert json.loads(usual.headers["edgeconnect-notes"]) == []
+    assert (pixels(usual.content) != expected).any()
+    late = client.post("/api/inpaint", data=form | {"seconds": "121"}, files={"photo": png(large)})
+    assert late.status_code == 400 and "seconds: expected at most 120, got 121" in late.text
 
 
 def test_lines_show_the_hole_on_the_way_and_end_with_the_same_picture(
@@ -164,6 +187,7 @@ def test_a_hole_that_would_take_too_much_memory_is_refused(connect: Connect, pho
     assert client.post("/api/single", data=BOX, files={"photo": png(small)}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_large_hole_in_a_large_photo_is_filled_in_the_time_it_is_given_and_what_that_costs_is_said(
     connect: Connect,
 ) -> None:
@@ -229,6 +253,7 @@ def test_nor_does_a_texture_go_on_that_nobody_waits_for(
     assert answer.status_code == 404 and time.monotonic() - left < 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("endless")
 def test_quick_requests_are_answered_during_a_long_fill(
     serve: Callable[..., int], model: EdgeConnect, photo: np.ndarray, large: np.ndarray

@@ -31,6 +31,7 @@ export class Actions {
     this.label = label;
     this.app.waiting.begin(label, this.app.doc?.pixels() ?? 0);
     this.app.say(`${label} …`, "busy");
+    this.app.show();
     const options = { signal: controller.signal, onBusy: () => this.app.say(`${label}: the server is busy, waiting …`, "busy") };
     try {
       const said = await work(options);
@@ -75,7 +76,8 @@ export class Actions {
       const old = this.app.doc, [doc, notes] = await this.#read(blob, name, options);
       await this.app.goOn(doc, "Open");
       const back = old ? `Undo brings ${old.name} back.` : "";
-      return [`${name}: ${doc.width} × ${doc.height} pixels.`, ...notes, back].join(" ").trim();
+      const said = [`${name}: ${doc.width} × ${doc.height} pixels.`, ...sentences(notes), back, "Paint over what should go."];
+      return said.filter(Boolean).join(" ");
     });
   }
 
@@ -138,7 +140,10 @@ export class Actions {
   }
 
   complete() {
-    return this.run("Completing edges", (options) => this.#complete(options).then(() => undefined));
+    return this.run("Completing edges", async (options) => {
+      await this.#complete(options);
+      return "Completing edges: done. Draw lines in the hole, or rub some out.";
+    });
   }
 
   async #fillFields(options) {
@@ -151,8 +156,8 @@ export class Actions {
   fill() {
     if (this.app.alone) return this.#fillAlone();
     return this.run("Filling", async (options) => {
-      const { notes } = await this.#fillNow(options);
-      return notes.length ? ["Filling: done.", ...notes].join(" ") : undefined;
+      const { notes, seconds } = await this.#fillNow(options);
+      return [`Filling: done in ${seconds.toFixed(1)} s.`, ...sentences(notes), "Accept makes it part of the photo."].join(" ");
     });
   }
 
@@ -226,7 +231,7 @@ export class Actions {
         const fields = { ...(await this.#maskFields()), seed: doc.choice, part: "hole" };
         const last = await api.watched("/api/single", doc, fields, (event) => this.#watch(preview, event), options);
         doc.setResult(preview.key, { box: last.box, blob: last.blob, bitmap: await decode(last.blob) });
-        return [`${label}: done.`, ...last.notes].join(" ");
+        return [`${label}: done.`, ...sentences(last.notes)].join(" ");
       } finally {
         if (this.preview === preview) this.preview = null;
       }
@@ -304,7 +309,7 @@ export class Actions {
       });
       this.app.changed(hasChanged, "mask");
       const [note] = answer.notes.filter((each) => !each.startsWith("photo:"));
-      if (note) return `${note[0].toUpperCase()}${note.slice(1)}.`;
+      if (note) return sentences([note])[0];
       return subtracts ? "Taken out of the hole." : "Selected. Click on more, or fill.";
     });
   }
@@ -320,7 +325,7 @@ export class Actions {
         return { x: 0, y: 0, w: doc.width, h: doc.height };
       });
       this.app.changed(hasChanged, "mask");
-      return ["The mask is in place.", ...notes].join(" ");
+      return ["The mask is in place.", ...sentences(notes)].join(" ");
     });
   }
 
@@ -404,6 +409,8 @@ export class Actions {
 }
 
 const MORE_LABEL = "More fills";
+
+const sentences = (notes) => notes.map((note) => `${note[0].toUpperCase()}${note.slice(1)}.`);
 
 async function toPng(bitmap) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);

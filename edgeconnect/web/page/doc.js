@@ -28,6 +28,7 @@ export class Doc {
     this.mask = new Uint8Array(this.width * this.height);
     this.edits = new Uint8Array(this.width * this.height);
     [this.tint, this.tintContext] = canvasOf(this.width, this.height);
+    this.tinted = EMPTY; // holds all of the hole that the tint shows
     this.done = [];
     this.undone = [];
     this.state = this.maskState = this.lastState = 0;
@@ -151,6 +152,7 @@ export class Doc {
     const tint = new Uint32Array(new Uint8Array(TINT).buffer)[0];
     for (let i = 0; i < part.length; i++) words[i] = part[i] ? tint : 0;
     this.tintContext.putImageData(picture, rect.x, rect.y);
+    this.tinted = union(this.tinted, rect);
   }
 
   // The edge map's lines to look at, on nothing: known, completed and drawn ones in the colours of a theme, as

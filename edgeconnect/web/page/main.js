@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { KEEP, NETWORKS } from "./doc.js";
 import { wireFiles } from "./files.js";
 import { hasMore, showFills, wireFills } from "./fills.js";
+import { covered } from "./layout.js";
 import { SMALL_PX, onTheme, painter } from "./painting.js";
 import { freeze, newest, restore, saveNow, saveSoon, thaw } from "./session.js";
 import { wireTips } from "./tips.js";
@@ -19,8 +20,8 @@ const KEYS = {
 const SIDES = ["left", "top", "right", "bottom"];
 const NO_SIDES = { left: 0, top: 0, right: 0, bottom: 0 };
 const QUICK_SECONDS = 8; // a fill that took longer is not followed by others unless they are asked for
-const EXTEND_MARGIN = 0.62; // of the canvas that the photo takes while its border is dragged
-const EXTENDED_MARGIN = 0.76; // and what it is extended to
+const EXTEND_MARGIN = 0.66; // of what is not covered, that the photo takes while its border is dragged
+const EXTENDED_MARGIN = 0.86; // and what it is extended to
 
 const app = {
   doc: null, tool: "brush", mode: "photo", weights: "", inpainter: NETWORKS, small: null,
@@ -77,7 +78,14 @@ const app = {
     const layer = mode === "edges" ? "edits" : "mask", own = TOOLS[app.tool].layer ?? (app.tool === "extend" ? "mask" : layer);
     if (own !== layer) app.setTool(layer === "mask" ? "brush" : "pencil");
     if (mode === "edges") app.needLines();
+    if (mode === "edges" && app.doc && !app.doc.hole().w) app.say("There is no hole to draw lines in yet: mark in the photo what should go.", "done");
     app.show();
+  },
+
+  // A tool taken by a person, who is told what it does: fingers see no tooltips.
+  takeTool(tool) {
+    app.setTool(tool);
+    if (app.doc && !actions.running && app.state() !== "filled" && (app.mode === "photo" || app.doc.hole().w)) app.say(`${document.querySelector(`button[data-tool=${tool}]`).dataset.tip}.`, "done");
   },
 
   setTool(tool) {
@@ -218,7 +226,7 @@ function showPrimary(state, isExtending) {
   fill.textContent = isExtending ? "Extend" : "Fill";
   fill.dataset.tip = isExtending ? "Make the photo larger and fill its new border" : "Fill what is marked";
   fill.hidden = isFilled;
-  fill.disabled = !isExtending && state === "photo";
+  fill.disabled = isExtending ? !SIDES.some((side) => app.sides[side]) : state === "photo";
   accept.hidden = !isFilled;
   accept.disabled = Boolean(actions.preview);
   fill.classList.toggle("primary", !isFilled);
@@ -227,7 +235,7 @@ function showPrimary(state, isExtending) {
 
 const actions = new Actions(app), hand = new Hand(app);
 app.waiting = new Waiting(actions);
-app.view = new View(element("picture"), painter(app, actions, hand), hand, { onDraw: placeSplit, onSize: resize });
+app.view = new View(element("picture"), painter(app, actions, hand), hand, { onDraw: placeSplit, onSize: resize, covered });
 
 // The handle between before and after, where it stands on the picture.
 function placeSplit() {
@@ -362,7 +370,7 @@ function key(event) {
     return;
   }
   if (event.target.tagName === "CANVAS" && movePen(event)) return;
-  const does = SHORTCUTS[name] ?? (KEYS[name] && (() => app.setTool(KEYS[name])));
+  const does = SHORTCUTS[name] ?? (KEYS[name] && (() => app.takeTool(KEYS[name])));
   if (!does || (!app.doc && NEEDS_PHOTO.has(name))) return;
   event.preventDefault();
   if (!event.repeat || "[]+-=".includes(name)) does();
@@ -419,7 +427,7 @@ function wire() {
   for (const id of ["open", "first-open"]) onFile(id, (file) => actions.open(file, file.name));
   onFile("mask", (file) => actions.openMask(file));
   onFile("structure", (file) => { app.setMode("edges"); actions.structure(file, element("merge").checked); });
-  for (const button of document.querySelectorAll("button[data-tool]")) button.addEventListener("click", () => app.setTool(button.dataset.tool));
+  for (const button of document.querySelectorAll("button[data-tool]")) button.addEventListener("click", () => app.takeTool(button.dataset.tool));
   for (const button of document.querySelectorAll("button[data-view]")) button.addEventListener("click", () => app.setMode(button.dataset.view));
   click("fill", () => app.fill());
   click("accept", () => app.accept());

@@ -4,11 +4,12 @@ const MOST_SCALE = 40;
 
 export class View {
   // `paint(context, scale)` draws in image coordinates; `hand` gets down/move/up/cancel in them;
-  // `onDraw()` is called after each drawing, `onSize(factor)` asks for another brush size.
-  constructor(canvas, paint, hand, { onDraw, onSize }) {
-    Object.assign(this, { canvas, paint, hand, onDraw, onSize });
+  // `onDraw()` is called after each drawing, `onSize(factor)` asks for another brush size, `covered()` says how
+  // much of each side is under something else: {left, top, right, bottom}.
+  constructor(canvas, paint, hand, { onDraw, onSize, covered }) {
+    Object.assign(this, { canvas, paint, hand, onDraw, onSize, covered });
     this.size = { width: 1, height: 1 };
-    this.margin = 0.94; // of the canvas that the whole photo takes
+    this.margin = 0.96; // of what is not covered, that the whole photo takes
     this.scale = 1;
     this.x = this.y = 0;
     this.fitted = []; // how the picture was fitted last; null once it is moved
@@ -28,13 +29,14 @@ export class View {
     });
   }
 
-  // Show all of the picture, or of a part of it.
+  // Show all of the picture, or of a part of it, where nothing covers it.
   fit(part, margin = this.margin) {
     const rect = part ?? { x: 0, y: 0, w: this.size.width, h: this.size.height };
-    const { clientWidth, clientHeight } = this.canvas;
-    this.scale = Math.min(MOST_SCALE, margin * Math.min(clientWidth / rect.w, clientHeight / rect.h));
-    this.x = clientWidth / 2 - this.scale * (rect.x + rect.w / 2);
-    this.y = clientHeight / 2 - this.scale * (rect.y + rect.h / 2);
+    const { clientWidth, clientHeight } = this.canvas, { left, top, right, bottom } = this.covered();
+    const width = Math.max(1, clientWidth - left - right), height = Math.max(1, clientHeight - top - bottom);
+    this.scale = Math.min(MOST_SCALE, margin * Math.min(width / rect.w, height / rect.h));
+    this.x = left + width / 2 - this.scale * (rect.x + rect.w / 2);
+    this.y = top + height / 2 - this.scale * (rect.y + rect.h / 2);
     this.fitted = [part, margin];
     this.draw();
   }
@@ -72,7 +74,7 @@ export class View {
     const context = canvas.getContext("2d"), scale = this.scale * ratio;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
-    context.setTransform(scale, 0, 0, scale, this.x * ratio, this.y * ratio);
+    context.setTransform(scale, 0, 0, scale, Math.round(this.x * ratio), Math.round(this.y * ratio)); // whole pixels can be copied
     context.imageSmoothingEnabled = scale < 2;
     this.paint(context, this.scale);
   }
