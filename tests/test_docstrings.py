@@ -11,7 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[1] / "edgeconnect"
 CALLERS_ONLY = ("cli", "web")  # nobody imports them
 CALLED_THROUGH_THE_CLASS = ("__init__", "__call__", "forward")  # its docstring may describe these
-NOT_YET = {"edgeconnect.inpainters.texture.windows_of", "edgeconnect.inpainters.texture.window_of"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -103,10 +102,9 @@ def test_the_interface_is_found() -> None:
         "edgeconnect.edges.canny.canny",
         "edgeconnect.inpainters.edgeconnect.EdgeConnect.inpaint",
     } <= names
-    assert names >= NOT_YET
 
 
 @pytest.mark.parametrize(("name", "function", "text"), INTERFACE, ids=[name for name, _, _ in INTERFACE])
 def test_what_other_rooms_call_names_its_parameters(name: str, function: Function, text: str) -> None:
     missing = [parameter for parameter in parameters(function) if not is_named(parameter, text)]
-    assert not missing or name in NOT_YET, f"{name}: its docstring does not name {', '.join(missing)}"
+    assert not missing, f"{name}: its docstring does not name {', '.join(missing)}"

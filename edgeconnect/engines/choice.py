@@ -39,7 +39,12 @@ class Engine:
         again: Callable[[Any], None] = lambda item: None,
         print_line: Callable[[str], None] = lambda text: None,
     ) -> Iterator[Outcome]:
-        """Each item's outcome, as they come: see `in_this_process`, `on_processes` and `on_ray`."""
+        """Each item's outcome, as they come: see `in_this_process`, `on_processes` and `on_ray`.
+
+        setup: called once in each worker, makes the function that does an item's work. items: what it is
+        given, one by one. again: called with an item whose worker was lost, before it is tried again.
+        print_line: gets sentences for the terminal.
+        """
         if self.is_here:
             return in_this_process(setup(), items)
         if self.name == "local":
@@ -49,7 +54,10 @@ class Engine:
     def values(
         self, setup: Setup, items: Sequence[Any], print_line: Callable[[str], None] = lambda text: None
     ) -> Iterator[Any]:
-        """Each item's value, in their order; InputError for the first that has none."""
+        """Each item's value, in their order; InputError for the first that has none.
+
+        setup, items, print_line: as for `outcomes`.
+        """
         waiting: dict[int, Any] = {}
         following = 0
         for outcome in self.outcomes(_Numbered(setup), list(enumerate(items)), print_line=print_line):

@@ -102,12 +102,18 @@ def _over_guide(hole: Mask, filled: torch.Tensor, guide: torch.Tensor) -> torch.
 
 
 def windows_of(mask: Mask) -> list[tuple[Box, Box]]:
-    """The windows in the order in which they are filled, each with the bounds of its group of holes."""
+    """The windows in the order in which they are filled, each with the bounds of its group of holes.
+
+    mask: (H,W) bool, True = hole.
+    """
     return [(window_of(group, mask.shape), group) for group in hole_groups(mask, CONTEXT_PX)]
 
 
 def window_of(group: Box, shape: tuple[int, ...]) -> Box:
-    """What a group of holes is filled from: as much on each side as it is long, at least CONTEXT_PX."""
+    """What a group of holes is filled from: as much on each side as it is long, at least CONTEXT_PX.
+
+    group: the bounds of the holes. shape: of the photo, (height, width, ...).
+    """
     longer = max(group.bottom - group.top, group.right - group.left)
     return group.grown(max(CONTEXT_PX, longer), shape)
 

@@ -64,7 +64,10 @@ class Statistics:
         return cls(np.asarray(mean, np.float64), np.sqrt(values[real])[:, None] * vectors[:, real].T, count)
 
     def merged(self, other: Statistics) -> Statistics:
-        """Statistics of both sets together (Chan, Golub & LeVeque, 1979). Errors: an unknown count."""
+        """Statistics of this set and the `other` together (Chan, Golub & LeVeque, 1979).
+
+        Errors: an unknown count.
+        """
         if self.count is None or other.count is None:
             raise InputError("expected statistics with their number of pictures, to merge them")
         count, shift = self.count + other.count, other.mean - self.mean
@@ -92,7 +95,7 @@ class Collector:
         self._done: Statistics | None = None
 
     def add(self, features: NDArray[Any]) -> None:
-        """Take a block (n,D)."""
+        """Take a block of features: (n,D), a row for each picture."""
         self._blocks.append(features)
         if sum(map(len, self._blocks)) >= _FOLDED_AT * features.shape[1]:
             self._fold()

@@ -163,7 +163,7 @@ def patch_tiles(
 
 
 def as_floats(photo: Tensor) -> Tensor:
-    """In [0,1]: what is of 8 or 16 bits, divided by its white."""
+    """A photo (H,W,3) in [0,1]: where it is of 8 or 16 bits, divided by its white."""
     return photo if photo.is_floating_point() else photo.float() / torch.iinfo(photo.dtype).max
 
 
@@ -318,7 +318,7 @@ class _Level:
                 field.matches, field.distances = index.search_around(
                     described, field.matches, field.distances, self._generator, self._reach
                 )
-            field.propagate(index, described, self._coherence, passes=2)
+            field.propagate(index, described, self._coherence, passes=1)
             self._paint(self._nearness * vote_weights(field.distances, SHARPNESS))
 
     def blended(self, steps: int) -> Tensor:
