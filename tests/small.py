@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from edgeconnect import cli
+from edgeconnect.masks.regions import Box
 from edgeconnect.models.vgg import VGG19_CHANNELS, FeatureExtractor
-from edgeconnect.patches.fill import patch_fill
+from edgeconnect.patches.fill import as_floats, patch_tiles
 from edgeconnect.training.batch import Batch, luminance
 from edgeconnect.training.config import TrainConfig, make_config
 
@@ -72,22 +73,25 @@ def distilled_state(seed: int = 0) -> dict[str, torch.Tensor]:
     return state
 
 
-def endless_patch_fill(
+def endless_patch_tiles(
     photo: torch.Tensor,
     hole: torch.Tensor,
     *args: Any,
     progress: Callable[[Callable[[], torch.Tensor]], None],
     **options: Any,
-) -> torch.Tensor:
-    """`patch_fill`, which never ends where the hole is large; it shows the picture about once a second."""
-    filled = patch_fill(photo, hole, *args, progress=progress, **options)
+) -> Iterator[tuple[Box, Box, torch.Tensor]]:
+    """`patch_tiles`, which never ends where the hole is large; it shows the picture about once a second."""
+    parts = list(patch_tiles(photo, hole, *args, progress=progress, **options))
+    filled = as_floats(photo).clone()
+    for tile, window, part in parts:
+        filled[tile.slices] = part[tile.inside(window).slices]
     steps = 0
     while int(hole.sum()) > 5000:
         if steps % 100 == 0:
             progress(lambda: filled)
         time.sleep(0.01)
         steps += 1
-    return filled
+    yield from parts
 
 
 def write_photos(folder: Path, count: int = 5, size: tuple[int, int] = (40, 56)) -> Path:

@@ -12,7 +12,7 @@ from skimage import color, data, feature
 from skimage.color import rgb2gray
 
 from edgeconnect.edges import canny as canny_module
-from edgeconnect.edges.canny import canny, to_full_gray, to_gray
+from edgeconnect.edges.canny import canny, known_range, to_full_gray, to_gray
 from edgeconnect.edges.maps import borrow_edges, draw_edges, repair_edges
 from edgeconnect.errors import InputError
 
@@ -233,7 +233,7 @@ def test_a_photo_of_a_narrow_range_has_the_lines_of_the_full_range() -> None:
     expected = canny(rgb2gray(full), 2.0, known)
     assert expected.sum() > 1000
     for seen in (narrow, outlier):
-        assert (canny(to_full_gray(seen, known), 2.0, known) != expected).mean() < 1e-3
+        assert (canny(to_full_gray(seen, known_range(seen, known)), 2.0, known) != expected).mean() < 1e-3
     np.testing.assert_array_equal(to_full_gray(photo), to_gray(photo))
     lines, _ = borrow_edges(narrow, photo.shape[:2], canny)
     assert (lines.astype(bool) != canny(rgb2gray(full))).mean() < 1e-3

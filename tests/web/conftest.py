@@ -15,7 +15,7 @@ import torch
 from edgeconnect import EdgeConnect
 from edgeconnect.inpainters import texture
 from edgeconnect.models.checkpoint import Weights, build_network, save_weights
-from tests.small import endless_patch_fill
+from tests.small import endless_patch_tiles
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -44,7 +44,7 @@ def small_model(weights: list[Path]) -> EdgeConnect:
 @pytest.fixture
 def endless(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hole as large as HOLE is matched without end, a small one is not."""
-    monkeypatch.setattr(texture, "patch_fill", endless_patch_fill)
+    monkeypatch.setattr(texture, "patch_tiles", endless_patch_tiles)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from edgeconnect.inpainters.budget import Pace
 from edgeconnect.inpainters.single_image import SingleImage
 from edgeconnect.web import lines
 from edgeconnect.web.worker import Computer, OutOfTimeError, Worker
-from tests.small import endless_patch_fill
+from tests.small import endless_patch_tiles
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -49,7 +49,7 @@ def large(rng: np.random.Generator) -> np.ndarray:
 @pytest.fixture
 def endless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Holes as large as LONG's are matched without end."""
-    monkeypatch.setattr(texture, "patch_fill", endless_patch_fill)
+    monkeypatch.setattr(texture, "patch_tiles", endless_patch_tiles)
 
 
 def png(array: np.ndarray) -> bytes:
