@@ -30,7 +30,7 @@ def fill(photo, mask):
     shown = photo.copy()
     shown[mask] = 255
     photo_id = hashlib.sha256(shown).hexdigest()[:16]
-    Path(os.environ["TRACES"], f"{photo_id}.{os.getpid()}.{time.monotonic_ns()}").touch()
+    Path("traces", f"{photo_id}.{os.getpid()}.{time.monotonic_ns()}").touch()
     time.sleep(0.1)
     return cv2.inpaint(photo, mask.astype("uint8"), 3, cv2.INPAINT_TELEA)
 """
@@ -55,7 +55,6 @@ def folder(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "list.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "traced.py").write_text(TRACED, encoding="utf-8")
     (tmp_path / "traces").mkdir()
-    monkeypatch.setenv("TRACES", str(tmp_path / "traces"))
     root = Path(__file__).parents[2]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (root, tmp_path))))
     monkeypatch.chdir(tmp_path)
