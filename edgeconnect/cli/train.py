@@ -91,7 +91,8 @@ def drive(
     """Run `train(print_line=, progress=)` under a progress bar, which shows each report; the exit code."""
     from tqdm import tqdm
 
-    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=silent) as bar:
+    # the delay: no bar before the first step, since until then a mistake may end the run
+    with tqdm(total=config.steps, unit="step", dynamic_ncols=True, disable=silent, delay=1e-3) as bar:
 
         def print_line(text: str) -> None:
             bar.write(text)

@@ -516,3 +516,13 @@ def test_torchrun_s_report_ends_with_the_sentence(folder: Path, monkeypatch: pyt
     assert (
         "nothing: expected a folder of photos" in told["message"] and told["extraInfo"]["timestamp"].isdigit()
     )
+
+
+def test_a_training_that_cannot_start_shows_no_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--photos", tmp_path / "nothere", "--run", tmp_path / "run", "--preset", "tiny")
+    assert run("train", "edge", *options) == 1
+    said = capsys.readouterr().err
+    assert "nothere: expected a folder of photos" in said
+    assert "\r" not in said
