@@ -28,11 +28,11 @@ _SAMPLES = 6
 Curve = list[tuple[float, float]]
 
 
-def write_run_page(run: Path, out: Path | None = None) -> Path:
+def write_run_page(run: Path, out: Path | None = None, every_s: int | None = None) -> Path:
     """Write the page of a run's folder as it stands, also while it trains: the path, RUN/run.html by default.
 
     Raises InputError where the folder holds no log.
-    run: the folder. out: another path for the page.
+    run: the folder. out: another path for the page. every_s: how often an open page is loaded again.
     """
     paths = Paths(run)
     if not paths.log.is_file():
@@ -45,6 +45,7 @@ def write_run_page(run: Path, out: Path | None = None) -> Path:
     target = out or run / "run.html"
     page = _TEMPLATE.format(
         name=escape(run.resolve().name),
+        refresh=f'<meta http-equiv="refresh" content="{every_s}">' if every_s else "",
         progress=_progress(last, config),
         plots=_plots(curves),
         samples=_samples(sorted((run / "samples").glob("*.png"))),
@@ -122,7 +123,7 @@ def _said(path: Path) -> str:
 
 
 _TEMPLATE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">{refresh}
 <title>{name}: training</title>
 <style>
 :root {{ color-scheme: light dark; --ink: light-dark(#1c2127, #e6e9ec);

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from small import run_verb, sentence_of, tiny_config
 
 from edgeconnect.evaluation.plots import curve_plot, running_mean
@@ -36,6 +37,26 @@ def test_the_page_can_be_written_elsewhere_and_again(tmp_path: Path) -> None:
         log.write('{"step": 2, "l1": 0.25}\n{"step": 3, "l')  # and a line that is being written
     run_verb("plot", tmp_path, "--out", tmp_path / "page.html")
     assert "l1: 0.25" in (tmp_path / "page.html").read_text()
+
+
+def test_the_page_is_rewritten_until_it_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, page = tmp_path / "log.jsonl", tmp_path / "run.html"
+    log.write_text('{"step": 1, "l1": 0.5}\n')
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        shown = page.read_text()
+        assert 'http-equiv="refresh" content="7"' in shown and f"l1: {0.5 ** (len(waited) + 1)}" in shown
+        waited.append(seconds)
+        if len(waited) == 3:
+            raise KeyboardInterrupt
+        with log.open("a") as more:
+            more.write(f'{{"step": {len(waited) + 1}, "l1": {0.5 ** (len(waited) + 1)}}}\n')
+
+    monkeypatch.setattr("time.sleep", sleep)
+    run_verb("plot", tmp_path, "--every", "7")
+    assert waited == [7, 7, 7]
+    assert "refresh" not in page.read_text()
 
 
 def test_curves_hold_finite_numbers_alone(tmp_path: Path) -> None:
