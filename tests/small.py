@@ -73,6 +73,14 @@ def distilled_state(seed: int = 0) -> dict[str, torch.Tensor]:
     return state
 
 
+def patch_fill(photo: torch.Tensor, hole: torch.Tensor, *args: torch.Tensor, **options: Any) -> torch.Tensor:
+    """The whole photo (H,W,3) in [0,1] as `patch_tiles` fills it, all tiles together."""
+    filled = as_floats(photo).clone()
+    for tile, window, part in patch_tiles(photo, hole, *args, **options):
+        filled[tile.slices] = part[tile.inside(window).slices]
+    return filled
+
+
 def endless_patch_tiles(
     photo: torch.Tensor,
     hole: torch.Tensor,
@@ -81,17 +89,15 @@ def endless_patch_tiles(
     **options: Any,
 ) -> Iterator[tuple[Box, Box, torch.Tensor]]:
     """`patch_tiles`, which never ends where the hole is large; it shows the picture about once a second."""
-    parts = list(patch_tiles(photo, hole, *args, progress=progress, **options))
-    filled = as_floats(photo).clone()
-    for tile, window, part in parts:
-        filled[tile.slices] = part[tile.inside(window).slices]
+    filled = patch_fill(photo, hole, *args, progress=progress, **options)
     steps = 0
     while int(hole.sum()) > 5000:
         if steps % 100 == 0:
             progress(lambda: filled)
         time.sleep(0.01)
         steps += 1
-    yield from parts
+    whole = Box(0, 0, *hole.shape)
+    yield whole, whole, filled
 
 
 def write_photos(folder: Path, count: int = 5, size: tuple[int, int] = (40, 56)) -> Path:

@@ -86,37 +86,6 @@ class Effort:
 FULL = Effort()
 
 
-def patch_fill(
-    photo: Tensor,
-    hole: Tensor,
-    guide: Tensor | None = None,
-    *,
-    forbidden: Tensor | None = None,
-    seed: int = 0,
-    progress: Callable[[Callable[[], Tensor]], None] = lambda picture: None,
-    is_over: Callable[[], bool] = lambda: False,
-    effort: Effort = FULL,
-) -> Tensor:
-    """Fill the hole of a photo from its own patches; known pixels stay as they are: (H,W,3) in [0,1].
-
-    As `patch_tiles`, which says what the arguments are, all tiles together.
-    """
-    result = as_floats(photo).clone()
-    parts = patch_tiles(
-        photo,
-        hole,
-        guide,
-        forbidden=forbidden,
-        seed=seed,
-        progress=progress,
-        is_over=is_over,
-        effort=effort,
-    )
-    for tile, window, filled in parts:
-        result[tile.slices] = filled[tile.inside(window).slices]
-    return result
-
-
 def patch_tiles(
     photo: Tensor,
     hole: Tensor,

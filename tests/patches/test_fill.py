@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from skimage import data
+from small import patch_fill
 
 from edgeconnect.patches import fill
 from edgeconnect.patches.blending import blend_seam
-from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, patch_fill
+from edgeconnect.patches.fill import FULL, Effort, NoPatchesError
 
 
 def photo(side: int = 64) -> torch.Tensor:
