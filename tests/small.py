@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -144,3 +145,13 @@ def sentence_of(*words: object) -> str:
     sentence = said.getvalue().rpartition("edgeconnect: ")[2]
     assert sentence.endswith("\n") and "\n" not in sentence[:-1]
     return sentence[:-1]
+
+
+def nearly(value: Any, rel: float = 1e-4) -> Any:
+    """`value`, a report out of JSON, that compares equal to one whose numbers are within `rel` of its own: other
+    processes may use other kernels, whose sums round otherwise."""
+    if isinstance(value, dict):
+        return {key: nearly(part, rel) for key, part in value.items()}
+    if isinstance(value, list):
+        return [nearly(part, rel) for part in value]
+    return pytest.approx(value, rel=rel) if isinstance(value, float) else value
