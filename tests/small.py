@@ -148,8 +148,8 @@ def sentence_of(*words: object) -> str:
 
 
 def nearly(value: Any, rel: float = 1e-4) -> Any:
-    """`value`, a report out of JSON, that compares equal to one whose numbers are within `rel` of its own: other
-    processes may use other kernels, whose sums round otherwise."""
+    """`value`, a report out of JSON, equal to any whose numbers are within `rel` of its own: elsewhere other
+    kernels may run, whose sums round otherwise."""
     if isinstance(value, dict):
         return {key: nearly(part, rel) for key, part in value.items()}
     if isinstance(value, list):

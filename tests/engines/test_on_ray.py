@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small import nearly
 
 from edgeconnect.cli import run
 from edgeconnect.io import images
