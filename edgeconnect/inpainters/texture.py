@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from edgeconnect.masks.regions import Box, hole_groups
+from edgeconnect.masks.regions import Box, hole_groups, wide_parts
 from edgeconnect.patches.fill import FULL, Effort, NoPatchesError, as_floats, patch_tiles
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # chosen on 60 photos by the distance of `eval.benchmark --features`; in wide holes by eye: more is hazy
 WIDE_PX = 12  # half the width from which on a hole is wide
-RAMP_PX, THIN_RAMP_PX = 6, 10  # from the rim, over which patches replace the guide in wide and thin holes
+RAMP_PX = 4  # from the rim, over which patches replace the guide
 SOFT, SHARP = 0.5, 0.9  # the guide's detail against the patches', between which they replace it at the rim
 FINE_PX, AROUND_PX, LEAST_DETAIL = 1.5, 4, 0.5  # what is detail, and where: sigmas, and squared levels
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
@@ -122,18 +122,14 @@ def _patch_share(hole: Mask, filled: NDArray[np.float32], guide: NDArray[np.floa
     """How much of the patches is taken, the rest being the guide's: (H,W), 0 to 1.
 
     More and more with the distance from the rim: near to it the networks are surest, and a patch may bring a
-    speck; in a thin stroke everything is near. Where in a wide hole the guide is softer than the patches, it
-    would show as a hazy frame, and patches are taken up to the rim. Where the fill is flat all of it is
-    taken: what is flat around a hole stays so.
+    speck. Where in a wide hole the guide is softer than the patches, it would show as a hazy frame, and
+    patches are taken up to the rim. Where the fill is flat all of it is taken: what is flat around a hole
+    stays so.
     """
-    border = 2 * WIDE_PX
-    padded = np.pad(hole.astype(np.uint8), border, mode="edge")
-    inner = (slice(border, -border),) * 2
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[inner]
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WIDE_PX + 1,) * 2)
-    wide = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc), np.float32)
-    wide = np.asarray(cv2.GaussianBlur(wide, (0, 0), 2)[inner], np.float32)
-    share = np.minimum(depth / (THIN_RAMP_PX + (RAMP_PX - THIN_RAMP_PX) * wide), 1)
+    padded = np.pad(hole.astype(np.uint8), RAMP_PX, mode="edge")
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[RAMP_PX:-RAMP_PX, RAMP_PX:-RAMP_PX]
+    share = np.minimum(depth / RAMP_PX, 1)
+    wide = np.asarray(cv2.GaussianBlur(wide_parts(hole, WIDE_PX).astype(np.float32), (0, 0), 2), np.float32)
     sharpness = np.sqrt(_detail(hole, guide) / _detail(hole, filled))
     share = np.maximum(share, wide * np.clip((SHARP - sharpness) / (SHARP - SOFT), 0, 1))
     box = np.ones((FLAT_PX, FLAT_PX), np.uint8)

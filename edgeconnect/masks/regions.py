@@ -4,6 +4,7 @@ take.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -103,6 +104,21 @@ def rim(mask: Mask, width: float) -> Mask:
     mask: (H,W) bool, True = hole.
     """
     return mask & (cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) <= width)
+
+
+def wide_parts(mask: Mask, half_px: float) -> Mask:
+    """What of the hole in `mask` (H,W) is wider than twice `half_px`: where a disc of that radius fits in.
+
+    A hole is taken to go on beyond the border of the mask.
+    """
+    border = math.ceil(half_px) + 1
+    padded = np.pad(mask.astype(np.uint8), border, mode="edge")
+    fits = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > half_px
+    if not fits.any():  # a distance to nothing is not defined
+        return np.zeros_like(mask)
+    away = cv2.distanceTransform((~fits).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    near: Mask = away[border:-border, border:-border] <= half_px
+    return mask & near
 
 
 def _any_in_blocks(mask: Mask) -> NDArray[np.uint8]:

@@ -2,9 +2,11 @@
 
 Every patch that touches the hole takes the nearest patch of the known part, each pixel the weighted mean of
 what the patches over it then propose, and so on (Wexler, Shechtman & Irani, "Space-Time Completion of
-Video", 2007). Matches are kept piecewise constant (see `PatchField.propagate`): all patches are compared with
-all at the coarsest scale only, below it upsampled matches are improved by a random search (Barnes et al.,
-"PatchMatch", 2009), since best matches by themselves do not agree with their neighbours' and average to haze.
+Video", 2007). Matches are kept piecewise constant (see `PatchField.propagate`): patches are compared with all
+others only where they start, and improved by a random search from then on (Barnes et al., "PatchMatch",
+2009), since best matches by themselves do not agree with their neighbours' and average to haze. Wide parts of
+a hole start at the coarsest scale. Thin ones start once more at the finest one: at a coarse scale hardly
+anything between strokes is known, and what starts there in them only misleads.
 What is copied from is the known part and its mirror image: the other half of a face, a gable, a car.
 What is far away costs more, for it is more often something else.
 The guide, a soft fill such as the networks', is compared with the photo blurred alike, so that it decides
@@ -24,7 +26,7 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
-from edgeconnect.masks.regions import Box, cells
+from edgeconnect.masks.regions import Box, cells, wide_parts
 from edgeconnect.models.smooth_fill import smooth_fill
 from edgeconnect.patches.blending import STEPS, blend_seam
 from edgeconnect.patches.matching import (
@@ -50,11 +52,14 @@ MIN_PATCHES = 64  # usable at the coarsest scale
 SHALLOW_PX = 6  # a hole this deep can start from the continuation of its rim
 MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
-MAX_COMPARISONS = 5 * 10**7  # of patches in one exact search: a tenth of a second
+MAX_COMPARISONS = 5 * 10**7  # of patches in one search of all: a tenth of a second; else a draw of them
 MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
 ITERATIONS = (8, 6, 4)  # at the coarsest scale, the next one and those below it
 FINEST_ITERATIONS = 1
-FINEST_REACH_PX = 8  # of the random search
+THIN_PX = 12  # half the width up to which a part of a hole starts once more at the finest scale
+THIN_SHARE = 0.1  # of the patches: where fewer would start again, as in the corners of a box, none does
+THIN_ITERATIONS = 4  # where some do
+NEAR_REACH_PX = 8  # of the random search, where matches are good already
 STRIP_PX = 2**20  # of a large photo that are halved at once
 TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a correction fades within 10 px
 START_NOISE = 0.1  # of 1, with a seed
@@ -245,17 +250,21 @@ class _Level:
         self._worth = torch.where(self._source_hole, 1e-6, 1.0)  # known pixels are copied where there are any
         self._is_coarsest = coarser is None
         self._coherence = COHERENCE if scale.number else FINEST_COHERENCE
-        self._reach = None if scale.number or coarser is None else FINEST_REACH_PX
+        self._reach = NEAR_REACH_PX if scale.number == 0 or coarser is None else None
         usable = _patches_with_mirror(scale.usable)
-        if coarser is None:
-            start = _rim_continued(scale) if scale.guide is None else scale.guide
-            if seed:
-                start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
-            self.picture = torch.where(scale.hole[..., None], start, scale.picture)
-        else:
+        started = scale.hole if coarser is None else _thin_parts(scale)
+        self._started = (~patches_touching(scale.hole & ~started).flatten()[queries]).nonzero()[:, 0]
+        if len(self._started) < THIN_SHARE * len(queries):
+            self._started = self._started[:0]
+        if coarser is not None:
             self.picture = torch.where(scale.hole[..., None], _enlarged(coarser.picture, 2), scale.picture)
             self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
             self._paint(self._nearness)
+        if len(self._started):
+            start = _rim_continued(scale) if scale.guide is None else scale.guide
+            if seed:
+                start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
+            self.picture = torch.where(started[..., None], start, self.picture)
         detail = patch_detail(self.picture)
         self._place_weight: float = PLACE_WEIGHT if coarser is None else coarser._place_weight * PLACE_FADING
         added = _place_planes(detail, scale, self._place_weight)
@@ -272,18 +281,20 @@ class _Level:
 
     def settle(self, iterations: int, is_over: Callable[[], bool]) -> None:
         """Search and vote in turns."""
-        if not len(self.field.queries):
+        field, index, started = self.field, self.index, self._started
+        if not len(field.queries):
             return
-        field, index = self.field, self.index
-        is_exact = self._is_coarsest and len(field.queries) * len(index.keys) <= MAX_COMPARISONS
+        is_exact = self._is_coarsest and len(started) * len(index.keys) <= MAX_COMPARISONS
+        if len(started):
+            iterations = max(iterations, THIN_ITERATIONS)
         for iteration in range(iterations):
             if iteration and is_over():
                 return
             described = self._describe()
-            if is_exact:
-                field.matches, field.distances = index.nearest(described)
-            else:
-                field.distances = index.distances(described, field.matches)
+            if len(started) and (iteration == 0 or is_exact):
+                field.matches[started], _ = index.nearest(described[started], among=self._drawn())
+            field.distances = index.distances(described, field.matches)
+            if not is_exact:
                 field.matches, field.distances = index.search_around(
                     described, field.matches, field.distances, self._generator, self._reach
                 )
@@ -320,6 +331,14 @@ class _Level:
             source = _with_mirror(self.picture)
             picture[self._pixels] = self.field.vote(source, weights, self._pixels, self._worth)
             self.picture = picture
+
+    def _drawn(self) -> Tensor:
+        """The patches that those which start are compared with: all, or as many as MAX_COMPARISONS allows."""
+        keys, most = self.index.keys, max(1, MAX_COMPARISONS // len(self._started))
+        if len(keys) <= most:
+            return keys
+        drawn = torch.randperm(len(keys), generator=self._generator)[:most].sort().values
+        return keys[drawn.to(keys.device)]
 
     def _replace_unusable(self) -> None:
         """Random usable patches instead of those that the coarser scale took for known."""
@@ -384,6 +403,14 @@ def _place_planes(detail: Tensor, scale: _Scale, weight: float) -> Tensor:
     unit = detail[scale.usable > 0].mean().sqrt() / (max(scale.hole.shape) / 2)
     place = torch.stack(torch.meshgrid(*(torch.arange(n) for n in detail.shape), indexing="ij"), dim=2)
     return math.sqrt(weight) * unit * place.to(detail)
+
+
+def _thin_parts(scale: _Scale) -> Tensor:
+    """What of the hole starts once more at the finest scale: (h,w) bool."""
+    if scale.number:
+        return torch.zeros_like(scale.hole)
+    hole = scale.hole.cpu().numpy()
+    return torch.from_numpy(hole & ~wide_parts(hole, THIN_PX)).to(scale.hole.device)
 
 
 def _depth(hole: Tensor) -> float:

