@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim
+from edgeconnect.masks.regions import Box, cells, depth, hole_groups, rim, wide_parts
 
 
 def _mask(height: int, width: int, *boxes: tuple[int, int, int, int]) -> np.ndarray:
@@ -69,3 +69,14 @@ def test_the_rim_is_the_hole_without_its_middle() -> None:
     near = rim(mask, 5)
     assert not (near & ~mask).any()
     assert (mask & ~near).sum() == (31 - 10) * (50 - 10)
+
+
+def test_wide_is_where_a_disc_fits_in() -> None:
+    mask = _mask(100, 200, (20, 10, 60, 70), (36, 70, 46, 150))  # a box with a stroke of 10 px
+    disc = np.hypot(*np.mgrid[-8:9, -8:9]) <= 8
+    opened = ndimage.binary_opening(mask, disc)
+    wide = wide_parts(mask, 8)
+    assert (wide != opened).sum() < 0.02 * opened.sum()
+    assert not wide[:, 80:].any() and wide[40, 40]
+    assert wide_parts(np.ones((10, 60), bool), 8).all()  # a hole goes on beyond the border
+    assert not wide_parts(np.zeros((20, 30), bool), 8).any()

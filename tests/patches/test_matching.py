@@ -76,6 +76,17 @@ def test_the_nearest_is_nearly_as_near_as_by_full_distances_and_always_usable() 
     assert index.is_usable(matches).all()
 
 
+def test_the_nearest_of_some_is_among_them() -> None:
+    index, queries = index_around(box(64, 20, 20, 20), photo())
+    some = index.keys[::7]
+    matches, distances = index.nearest(index.descriptors[queries], among=some)
+    assert torch.isin(matches, some).all()
+    every = index.distances(
+        index.descriptors[queries].repeat_interleave(len(some), 0), some.repeat(len(queries))
+    )
+    assert torch.allclose(distances, every.view(len(queries), -1).amin(1), atol=1e-4)
+
+
 def test_patches_that_are_partly_unknown_cost_more() -> None:
     picture = photo(32)
     share = torch.ones(26, 26)
