@@ -31,6 +31,7 @@ from torch.nn import functional as F
 
 from edgeconnect import cli
 from edgeconnect.composite import composite
+from edgeconnect.device import choose_device
 from edgeconnect.inpainters.edgeconnect import EdgeConnect
 from edgeconnect.io.images import read_rgb, write_png
 from edgeconnect.masks import shapes
@@ -110,14 +111,26 @@ def _is_wanted(pipe: Connection) -> bool:
 
 
 def _turn(work: Work) -> Turn:
+    _wait_for_gpu()
     before = time.perf_counter()
     result = work()
+    _wait_for_gpu()
     seconds = time.perf_counter() - before
     return Turn(seconds, _peak_bytes(), result)
 
 
+def _wait_for_gpu() -> None:
+    """A GPU works on after its functions have returned; what is not done yet would not be timed."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def _peak_bytes() -> int:
-    """The process's highest memory so far; 0 on Windows, which Python does not ask."""
+    """The highest memory so far, of the GPU where one is used, else of the process; 0 on Windows, which
+    Python does not ask.
+    """
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
     if sys.platform == "win32":
         return 0
     import resource
@@ -125,22 +138,23 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def training(kind: str, features: str, size: int, batch_size: int, width: int) -> Work:
+def training(kind: str, features: str, size: int, batch_size: int, width: int, device: str = "cpu") -> Work:
     """A step of stage inpaint; kind: "plain", "shipped" or "compiled" (shipped, with --compile)."""
     if kind == "plain":
         _make_plain()
     else:
         keep_memory()
     sizes = {"size": size, "batch_size": batch_size, "width": width, "disc_width": width}
-    machine = {"device": "cpu", "precision": "float32" if kind == "plain" else "auto"}
+    machine = {"device": device, "precision": "float32" if kind == "plain" else "auto"}
     options = {"stage": "inpaint", "photos": "none", "run": "none", "compile": kind == "compiled"}
     config = make_config({**options, **sizes, **machine})
-    trainer = Trainer(config, build_networks(config), load_features(Path(features)), torch.device("cpu"))
+    place = choose_device(device)
+    trainer = Trainer(config, build_networks(config), load_features(Path(features)), place)
     batch = made_up(batch_size, size)
     return lambda: trainer.train_step(batch)
 
 
-def inference(kind: str, size: int, width: int) -> Work:
+def inference(kind: str, size: int, width: int, device: str = "cpu") -> Work:
     """Both generators on one photo; kind: "plain", or a precision of EdgeConnect ("auto", "float32").
 
     The work returns I_pred as (3,H,W) float32: the same from all kinds, but for rounding.
@@ -148,26 +162,27 @@ def inference(kind: str, size: int, width: int) -> Work:
     torch.manual_seed(0)
     edges = build_network("edge_generator", width=width, spectral=False).eval()
     colours = build_network("inpaint_generator", width=width).eval()
-    batch, dtype = made_up(1, size), torch.float32
+    place, dtype = choose_device(device), torch.float32
     if kind == "plain":
         _make_plain()
+        edges, colours, batch = edges.to(place), colours.to(place), made_up(1, size).to(place)
     else:
-        model = EdgeConnect(Weights({"edge_generator": edges, "inpaint_generator": colours}), "cpu", kind)
-        batch, dtype = batch.to("cpu", channels_last=True), model.dtype
+        model = EdgeConnect(Weights({"edge_generator": edges, "inpaint_generator": colours}), device, kind)
+        batch, dtype = made_up(1, size).to(place, channels_last=True), model.dtype
 
     @torch.no_grad()
     def work() -> np.ndarray:
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.autocast(place.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             completed = composite(batch.edge, edges(batch.gray, batch.edge, batch.mask), batch.mask)
             painted = colours(batch.photo, completed, batch.mask)
-        return painted[0].numpy()
+        return painted[0].cpu().numpy()
 
     return work
 
 
-def filling_all(source: str | None, precision: str, photos: list[np.ndarray]) -> Work:
+def filling_all(source: str | None, precision: str, photos: list[np.ndarray], device: str = "cpu") -> Work:
     """Photos (H,W,3) uint8, a tenth of each a square hole; the work returns the networks' fills, in [0,1]."""
-    model = EdgeConnect(weights.load(source), "cpu", precision)
+    model = EdgeConnect(weights.load(source), device, precision)
     rng = np.random.default_rng(0)
     holes = [shapes.square(rng, *photo.shape[:2], area=0.1) for photo in photos]
 
@@ -180,9 +195,11 @@ def filling_all(source: str | None, precision: str, photos: list[np.ndarray]) ->
     return work
 
 
-def filling(source: str | None, height: int, width: int, hole_px: int, texture: float = 1.0) -> Work:
+def filling(
+    source: str | None, height: int, width: int, hole_px: int, texture: float = 1.0, device: str = "cpu"
+) -> Work:
     """A made-up photo of that size with one square hole in its middle, filled as shipped."""
-    model = EdgeConnect.load(source, device="cpu")
+    model = EdgeConnect.load(source, device=device)
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (height // 100, width // 100, 3), np.uint8)
     photo = np.kron(small, np.ones((100, 100, 1), np.uint8))

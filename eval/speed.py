@@ -24,6 +24,7 @@ from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from edgeconnect.cli import demo
+from edgeconnect.device import choose_device
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.errors import InputError
 from edgeconnect.evaluation.tables import write_json_lines
@@ -81,7 +82,7 @@ def train_rows(options: argparse.Namespace) -> Iterator[Row]:
         features = Path(folder) / "vgg19.pth"
         layers = nn.ModuleDict({"features": make_layers(cfgs["E"], batch_norm=False)})
         torch.save(layers.state_dict(), features)
-        sizes = (str(features), SIDE_PX, BATCH, PAPER_WIDTH)
+        sizes = (str(features), SIDE_PX, BATCH, PAPER_WIDTH, options.device)
         for kind in ("shipped", "compiled"):
             with _processes(options, (training, kind, *sizes), (training, "plain", *sizes)) as methods:
                 ours, plain = _take_turns(methods, options.runs)
@@ -90,9 +91,11 @@ def train_rows(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def infer_rows(options: argparse.Namespace) -> Iterator[Row]:
-    """Both generators at paper width, in the precision chosen for this CPU and in float32."""
+    """Both generators at paper width, in the precision chosen for the device and in float32."""
     for size in INFERENCE_PX:
-        works = [(inference, kind, size, PAPER_WIDTH) for kind in ("auto", "float32", "plain")]
+        works = [
+            (inference, kind, size, PAPER_WIDTH, options.device) for kind in ("auto", "float32", "plain")
+        ]
         with _processes(options, *works) as methods:
             fast, exact, plain = _take_turns(methods, options.runs)
         theirs, memory = _seconds(plain), f"plain {_gigabytes(plain)} GB"
@@ -111,12 +114,12 @@ def large_rows(options: argparse.Namespace) -> Iterator[Row]:
     """A 24-megapixel photo against one of 1 megapixel, each with one hole of 200x200; in 12, all three steps
     against the networks alone.
     """
-    works = [(filling, options.weights, *size, HOLE_PX) for size in (LARGE, SMALL)]
+    works = [(filling, options.weights, *size, HOLE_PX, 1.0, options.device) for size in (LARGE, SMALL)]
     with _processes(options, *works) as methods:
         large, small = _take_turns(methods, options.runs)
     note = f"{_gigabytes(large)} GB; 1 megapixel {_gigabytes(small)} GB"
     yield Row.of("hole in 24 MP against 1 MP", _seconds(large), _seconds(small), note)
-    works = [(filling, options.weights, *MEDIUM, HOLE_PX, texture) for texture in (1.0, 0.0)]
+    works = [(filling, options.weights, *MEDIUM, HOLE_PX, texture, options.device) for texture in (1.0, 0.0)]
     with _processes(options, *works) as methods:
         whole, networks = _take_turns(methods, options.runs)
     note = f"{_gigabytes(whole)} GB; networks {_gigabytes(networks)} GB"
@@ -126,7 +129,9 @@ def large_rows(options: argparse.Namespace) -> Iterator[Row]:
 def rounding_rows(options: argparse.Namespace) -> Iterator[Row]:
     """bf16 against float32 with trained weights: time, and how far the pictures are apart."""
     photos = _photos(options.photos)
-    works = [(filling_all, options.weights, precision, photos) for precision in ("bf16", "float32")]
+    works = [
+        (filling_all, options.weights, precision, photos, options.device) for precision in ("bf16", "float32")
+    ]
     with _processes(options, *works) as methods:
         fast, exact = _take_turns(methods, options.runs)
     gap = np.abs(fast[0].result - exact[0].result)
@@ -209,9 +214,25 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 }
 
 
+ON_ANY_DEVICE = ("train", "infer", "rounding", "large")
+"""Sections that `--device` moves; the others compare work of the CPU."""
+
+
+def sections(section: str, device: str) -> list[str]:
+    """The names of the sections that are asked for; "all" on another device than the CPU are those it can do.
+
+    Raises InputError for a section that is the CPU's, or for a device that is not there.
+    """
+    if choose_device(device).type == "cpu":
+        return list(SECTIONS) if section == "all" else [section]
+    if section not in ("all", *ON_ANY_DEVICE):
+        raise InputError(f"--device {device}: expected one of {', '.join(ON_ANY_DEVICE)}, got {section}")
+    return list(ON_ANY_DEVICE) if section == "all" else [section]
+
+
 def speed(options: argparse.Namespace) -> list[Row]:
     """The rows of the chosen sections, printed as they come."""
-    names = list(SECTIONS) if options.section == "all" else [options.section]
+    names = sections(options.section, options.device)
     rows = []
     for name in names:
         for row in SECTIONS[name](options):
@@ -259,6 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m eval.speed", description=__doc__)
     parser.add_argument("section", nargs="?", default="all", choices=("all", *SECTIONS))
     parser.add_argument("--runs", type=int, default=7, metavar="N", help="turns of each side (default: 7)")
+    parser.add_argument("--device", default="cpu", help="for train, infer, rounding and large [cpu]")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of PyTorch (0: its own choice)")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="(default: scikit-image's samples)")
     parser.add_argument("--weights", metavar="FILE", help="for rounding and large (default: as shipped)")
@@ -275,8 +297,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except InputError as error:
         sys.exit(str(error))
     if options.json:
+        device = str(choose_device(options.device))
         machine = {
             "cpu": torch.backends.cpu.get_cpu_capability(),
+            "device": device if device.startswith("cpu") else torch.cuda.get_device_name(device),
             "threads": options.threads or torch.get_num_threads(),
         }
         settings = {"kind": "settings", "runs": options.runs, **machine, "versions": versions()}

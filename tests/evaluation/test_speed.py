@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from small import write_vgg19
 
-from eval import speed
-from eval.methods import Method, Turn, inference, scoring, write_pairs
+from edgeconnect.errors import InputError
+from edgeconnect.models import layers
+from eval import methods, speed
+from eval.methods import Method, Turn, inference, scoring, training, write_pairs
 from eval.single_methods import comparisons, iterating, patch_filling, searching
 from eval.speed import Row
 
@@ -93,6 +97,48 @@ def test_scores_and_features_are_compared_with_the_references_own(
     exact, rounded = (re.findall(r"FID (\S+) of (\S+), N = 2", note)[0] for note in notes("fid"))
     assert float(exact[1]) > 1 and abs(float(exact[0])) < 1e-4
     assert 0 < abs(float(rounded[0])) < 0.2  # approximate, and not float32 under another name
+
+
+def test_a_gpu_is_waited_for_before_either_time_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    def clock() -> float:
+        done.append("time")
+        return 0.0
+
+    monkeypatch.setattr(methods.time, "perf_counter", clock)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: done.append("wait"))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 12)
+    turn = methods._turn(lambda: done.append("work"))
+    assert done == ["wait", "time", "work", "wait", "time"] and turn.peak_bytes == 12
+
+
+def test_a_device_moves_the_sections_that_can_be_moved_and_the_others_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert speed.sections("all", "cpu") == list(speed.SECTIONS) and speed.sections("fid", "cpu") == ["fid"]
+    monkeypatch.setattr(speed, "choose_device", torch.device)
+    assert speed.sections("all", "cuda") == ["train", "infer", "rounding", "large"]
+    with pytest.raises(InputError, match=r"--device cuda: expected one of train, infer, .* got score"):
+        speed.sections("score", "cuda")
+
+
+def test_plain_code_and_ours_compute_on_the_device_they_are_told(
+    device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in (layers.InstanceNorm, layers.OutputConv, layers.ReflectConv):
+        monkeypatch.setattr(part, "forward", part.forward)  # "plain" replaces them
+    ours, plain = (inference(kind, 32, 8, str(device))() for kind in ("float32", "plain"))
+    np.testing.assert_allclose(ours, plain, atol=1e-4 if device.type == "cpu" else 1e-2)
+    losses = training("plain", str(write_vgg19(tmp_path / "vgg19.pth")), 32, 2, 8, str(device))()
+    assert all(torch.as_tensor(value).isfinite() for value in losses.values())
+
+
+def test_a_device_that_is_not_there_is_one_sentence() -> None:
+    with pytest.raises(SystemExit) as stopped:
+        speed.main(["infer", "--device", "cuda:77", "--runs", "1"])
+    assert str(stopped.value.code).startswith("device 'cuda:77': expected one that PyTorch can use here")
 
 
 @pytest.mark.slow

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
-import torch
+from small import write_lama
 
 from edgeconnect.errors import InputError
 from edgeconnect.inpainters import edgeconnect, get
@@ -31,15 +29,6 @@ def mask():
     return hole
 
 
-class MeanFill(torch.nn.Module):
-    """Stands for LaMa: the mean of the known pixels."""
-
-    def forward(self, photo: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        assert photo.shape[2] % 8 == 0 and photo.shape[3] % 8 == 0
-        known = photo * (1 - mask)
-        return known.sum(dim=(2, 3), keepdim=True) / (1 - mask).sum() + 0 * photo
-
-
 @pytest.mark.parametrize("name", ["telea", "ns", "biharmonic"])
 def test_classical_inpainters_continue_an_even_slope(name, photo, mask):
     method = find(name)
@@ -53,9 +42,7 @@ def test_classical_inpainters_continue_an_even_slope(name, photo, mask):
 
 
 def test_lama_is_any_torchscript_file_of_its_signature(photo, mask, tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        torch.jit.script(MeanFill()).save(str(tmp_path / "lama.pt"))
+    write_lama(tmp_path / "lama.pt")
     method = find(f"lama:big={tmp_path / 'lama.pt'}", device="cpu")
     result = fill(method.load(), photo, mask)
     assert (method.name, method.origin) == ("big", file_hash(tmp_path / "lama.pt"))

@@ -59,6 +59,18 @@ def test_nothing_covers_a_photo_that_is_shown_whole_nor_its_fills(page: Page) ->
     settled(page, "filled")
 
 
+@pytest.mark.parametrize("page", [(390, 780), (360, 740)], indirect=True, ids=["phone", "small phone"])
+def test_no_option_of_the_edge_view_lies_beyond_a_phone_s_screen(page: Page) -> None:
+    open_photo(page)
+    page.click("#view-edges")
+    says(page, "Draw lines in the hole")
+    options = page.locator("#options").bounding_box()
+    assert options
+    for part in page.locator("#options > :visible").all():
+        box = part.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= options["width"]
+
+
 @desktop
 def test_a_photo_that_is_moved_is_copied_and_not_drawn_again(page: Page) -> None:
     file, _ = photo_file()
