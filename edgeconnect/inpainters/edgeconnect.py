@@ -307,9 +307,9 @@ class EdgeConnect:
             if not inner.any():
                 continue
             known = None if outside is None else outside[window.slices]
+            # what other groups have in the window is painted too, and again in their own windows
             canvas = _Canvas.of(result[window.slices], missing[window.slices])
             self._fill(canvas, missing[window.slices], hole_edges[window.slices], known)
-            result[hole.slices][inner] = canvas.pixels[hole.inside(window).slices][inner]
             missing[hole.slices] = False
         return result
 
@@ -328,8 +328,7 @@ class EdgeConnect:
             outside = None if known is None else known[window.slices]
             canvas = _Canvas.of(photo[window.slices], mask[window.slices])
             part = self._drawn(canvas, mask[window.slices], kind, outside)
-            inner = mask[hole.slices]
-            lines[hole.slices][inner] = part[hole.inside(window).slices][inner]
+            np.copyto(lines[hole.slices], part[hole.inside(window).slices], where=mask[hole.slices])
         return lines
 
     def _fill(self, canvas: _Canvas, mask: Mask, edge: Picture, known: Picture | None) -> None:
@@ -514,9 +513,9 @@ class _Canvas:
 
     @classmethod
     def of(cls, pixels: Image, mask: Mask) -> _Canvas:
-        """A copy of a window of a photo."""
+        """A window of a photo, which `put` changes."""
         low, high = (value / np.iinfo(pixels.dtype).max for value in known_range(pixels, ~mask))
-        return cls(pixels.copy(), low, high - low) if 0 < high - low < NARROW else cls(pixels.copy())
+        return cls(pixels, low, high - low) if 0 < high - low < NARROW else cls(pixels)
 
     def seen(self, box: Box) -> Picture:
         """A part as the networks see it: (h,w,3)."""

@@ -201,7 +201,8 @@ def _halved_planes(
     Strip by strip where it is halved: a large photo's planes would be several times the photo.
     """
     height, width = hole.shape
-    rows = unit * max(1, STRIP_PX // (unit * width)) if times else height
+    whole = 2**times
+    rows = whole * max(1, STRIP_PX // (whole * width)) if times else height
     strips = []
     for top in range(0, height, rows):
         part = slice(top, top + rows)
@@ -211,7 +212,8 @@ def _halved_planes(
         if guide is not None:
             layers.append(torch.where(hole[part, :, None], as_floats(guide[part]), shown))
         planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
-        planes = F.pad(planes, (0, -width % unit, 0, -planes.shape[2] % unit), "replicate")
+        below = -height % unit if top + rows >= height else 0
+        planes = F.pad(planes, (0, -width % unit, 0, below), "replicate")
         for _ in range(times):
             planes = F.avg_pool2d(planes, 2)
         strips.append(planes)
