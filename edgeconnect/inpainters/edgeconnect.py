@@ -323,13 +323,23 @@ class EdgeConnect:
 
     def _lines(self, photo: Image, mask: Mask, kind: Lines, known: Picture | None = None) -> Picture:
         """The edges (H,W) in the hole, 0 outside it."""
+        windows = self._windows(mask)
+        if [window for window, _ in windows] == [Box(0, 0, *mask.shape)]:
+            part = self._window_lines(photo, mask, kind, known, windows[0][0])
+            return np.multiply(part, mask, out=part)  # a large photo's lines, which are not copied
         lines = np.zeros(mask.shape, np.float32)
-        for window, hole in self._windows(mask):
-            outside = None if known is None else known[window.slices]
-            canvas = _Canvas.of(photo[window.slices], mask[window.slices])
-            part = self._drawn(canvas, mask[window.slices], kind, outside)
+        for window, hole in windows:
+            part = self._window_lines(photo, mask, kind, known, window)
             np.copyto(lines[hole.slices], part[hole.inside(window).slices], where=mask[hole.slices])
         return lines
+
+    def _window_lines(
+        self, photo: Image, mask: Mask, kind: Lines, known: Picture | None, window: Box
+    ) -> Picture:
+        """The edges in the holes of one window; what is outside them is unsettled."""
+        outside = None if known is None else known[window.slices]
+        canvas = _Canvas.of(photo[window.slices], mask[window.slices])
+        return self._drawn(canvas, mask[window.slices], kind, outside)
 
     def _fill(self, canvas: _Canvas, mask: Mask, edge: Picture, known: Picture | None) -> None:
         """Paint I_comp into the hole of one window along `edge`, coarse to fine."""
