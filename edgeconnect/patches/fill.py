@@ -201,23 +201,40 @@ def _halved_planes(
     Strip by strip where it is halved: a large photo's planes would be several times the photo.
     """
     height, width = hole.shape
+    if not times:
+        return _padded_planes(photo, hole, closed, guide, (-height % unit, -width % unit))
     whole = 2**times
-    rows = whole * max(1, STRIP_PX // (whole * width)) if times else height
-    strips = []
+    rows = whole * max(1, STRIP_PX // (whole * width))
+    size = [(side + -side % unit) // whole for side in (height, width)]
+    # made at once: strips kept between large temporaries leave holes in memory that nothing fits into
+    halved = torch.empty(1, 5 if guide is None else 8, *size, device=photo.device)
     for top in range(0, height, rows):
         part = slice(top, top + rows)
-        known = ~hole[part, :, None]
-        shown = as_floats(photo[part])
-        layers = [shown * known, known.float(), (~closed)[part, :, None].float()]
-        if guide is not None:
-            layers.append(torch.where(hole[part, :, None], as_floats(guide[part]), shown))
-        planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
         below = -height % unit if top + rows >= height else 0
-        planes = F.pad(planes, (0, -width % unit, 0, below), "replicate")
+        planes = _padded_planes(
+            photo[part],
+            hole[part],
+            closed[part],
+            None if guide is None else guide[part],
+            (below, -width % unit),
+        )
         for _ in range(times):
             planes = F.avg_pool2d(planes, 2)
-        strips.append(planes)
-    return torch.cat(strips, 2) if len(strips) > 1 else strips[0]
+        halved[:, :, top // whole : top // whole + planes.shape[2]] = planes
+    return halved
+
+
+def _padded_planes(
+    photo: Tensor, hole: Tensor, closed: Tensor, guide: Tensor | None, padding: tuple[int, int]
+) -> Tensor:
+    """Photo * known, known, open and guide, (1,5 or 8,h,w), with rows below and columns on the right."""
+    known = ~hole[..., None]
+    shown = as_floats(photo)
+    layers = [shown * known, known.float(), (~closed)[..., None].float()]
+    if guide is not None:
+        layers.append(torch.where(hole[..., None], as_floats(guide), shown))
+    planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
+    return F.pad(planes, (0, padding[1], 0, padding[0]), "replicate")
 
 
 def _scale(planes: Tensor, number: int, factor: int, inside: tuple[int, int], guided: bool) -> _Scale:
