@@ -281,6 +281,8 @@ class EdgeConnect:
             )
         except NoPatchesError:
             return soft  # only without a guide: with one it stays where nothing can be copied
+        if mask.size > LARGE_PX:
+            give_back_memory()  # before the result is encoded, which takes as much again
         if texture == 1:
             return sharp
         result = photo.copy()
