@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.masks.regions import Box, cells, wide_parts
+from edgeconnect.memory import give_back_memory
 from edgeconnect.models.smooth_fill import smooth_fill
 from edgeconnect.patches.blending import STEPS, blend_seam
 from edgeconnect.patches.matching import (
@@ -62,6 +63,7 @@ THIN_ITERATIONS = 4  # where some do
 NEAR_REACH_PX = 8  # of the random search, where matches are good already
 STRIP_PX = 2**20  # of a large photo that are halved at once
 TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a correction fades within 10 px
+LARGE_PX = 2**24  # windows whose memory is given back after each tile
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 3.0  # cost of an offset unlike the neighbours', against the median distance
 FINEST_COHERENCE = 10.0  # copies that do not agree average to haze
@@ -468,6 +470,8 @@ def _carried_up(
     for tile in cells(mask, TILE_PX):
         window = tile.grown(TILE_MARGIN_PX, mask.shape)
         yield tile, window, _tile(level, photo, hole, closed, window, 0 if is_over() else steps)
+        if mask.size > LARGE_PX:
+            give_back_memory()  # temporaries of tiles of many sizes leave gigabytes of holes
 
 
 def _tile(
