@@ -281,6 +281,8 @@ class EdgeConnect:
             )
         except NoPatchesError:
             return soft  # only without a guide: with one it stays where nothing can be copied
+        if mask.size > LARGE_PX:
+            give_back_memory()  # before the result is encoded, which takes as much again
         if texture == 1:
             return sharp
         result = photo.copy()
@@ -307,9 +309,9 @@ class EdgeConnect:
             if not inner.any():
                 continue
             known = None if outside is None else outside[window.slices]
+            # what other groups have in the window is painted too, and again in their own windows
             canvas = _Canvas.of(result[window.slices], missing[window.slices])
             self._fill(canvas, missing[window.slices], hole_edges[window.slices], known)
-            result[hole.slices][inner] = canvas.pixels[hole.inside(window).slices][inner]
             missing[hole.slices] = False
         return result
 
@@ -323,14 +325,23 @@ class EdgeConnect:
 
     def _lines(self, photo: Image, mask: Mask, kind: Lines, known: Picture | None = None) -> Picture:
         """The edges (H,W) in the hole, 0 outside it."""
+        windows = self._windows(mask)
+        if [window for window, _ in windows] == [Box(0, 0, *mask.shape)]:
+            part = self._window_lines(photo, mask, kind, known, windows[0][0])
+            return np.multiply(part, mask, out=part)  # a large photo's lines, which are not copied
         lines = np.zeros(mask.shape, np.float32)
-        for window, hole in self._windows(mask):
-            outside = None if known is None else known[window.slices]
-            canvas = _Canvas.of(photo[window.slices], mask[window.slices])
-            part = self._drawn(canvas, mask[window.slices], kind, outside)
-            inner = mask[hole.slices]
-            lines[hole.slices][inner] = part[hole.inside(window).slices][inner]
+        for window, hole in windows:
+            part = self._window_lines(photo, mask, kind, known, window)
+            np.copyto(lines[hole.slices], part[hole.inside(window).slices], where=mask[hole.slices])
         return lines
+
+    def _window_lines(
+        self, photo: Image, mask: Mask, kind: Lines, known: Picture | None, window: Box
+    ) -> Picture:
+        """The edges in the holes of one window; what is outside them is unsettled."""
+        outside = None if known is None else known[window.slices]
+        canvas = _Canvas.of(photo[window.slices], mask[window.slices])
+        return self._drawn(canvas, mask[window.slices], kind, outside)
 
     def _fill(self, canvas: _Canvas, mask: Mask, edge: Picture, known: Picture | None) -> None:
         """Paint I_comp into the hole of one window along `edge`, coarse to fine."""
@@ -514,9 +525,9 @@ class _Canvas:
 
     @classmethod
     def of(cls, pixels: Image, mask: Mask) -> _Canvas:
-        """A copy of a window of a photo."""
+        """A window of a photo, which `put` changes."""
         low, high = (value / np.iinfo(pixels.dtype).max for value in known_range(pixels, ~mask))
-        return cls(pixels.copy(), low, high - low) if 0 < high - low < NARROW else cls(pixels.copy())
+        return cls(pixels, low, high - low) if 0 < high - low < NARROW else cls(pixels)
 
     def seen(self, box: Box) -> Picture:
         """A part as the networks see it: (h,w,3)."""

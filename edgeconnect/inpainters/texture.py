@@ -58,6 +58,8 @@ def fill_holes(
         inner = group.inside(window).slices
         hole[inner] = missing[group.slices]
         forbidden = mask[window.slices] & ~hole
+        # where nothing was filled before, the copy has all that is known: a large photo is not copied again
+        is_as_it_was = not (forbidden & ~missing[window.slices]).any()
 
         def shown(picture: Callable[[], torch.Tensor], window: Box = window, hole: Mask = hole) -> Image:
             result[window.slices][hole] = _pixels(picture().cpu().numpy()[hole], photo.dtype)
@@ -66,15 +68,14 @@ def fill_holes(
         def show(picture: Callable[[], torch.Tensor], shown: Callable[..., Image] = shown) -> None:
             progress(partial(shown, picture))
 
-        parts = [
-            torch.tensor(array[window.slices]).to(device) for array in (photo, guide) if array is not None
-        ]
+        seen = (result if is_as_it_was else photo, *(() if guide is None else (guide,)))
+        parts = [_shared(array[window.slices]).to(device) for array in seen]
         try:
             for tile, around, filled in patch_tiles(
                 parts[0],
                 torch.from_numpy(hole).to(device),
                 parts[1] if guide is not None else None,
-                forbidden=torch.from_numpy(forbidden).to(device),
+                forbidden=torch.from_numpy(forbidden).to(device) if forbidden.any() else None,
                 seed=seed,
                 progress=show,
                 is_over=is_over,
@@ -92,6 +93,11 @@ def fill_holes(
         progress(lambda: result)
         missing[group.slices] = False
     return result
+
+
+def _shared(pixels: Image) -> torch.Tensor:
+    """Pixels as a tensor, without a copy where they may be written, which PyTorch asks for."""
+    return torch.from_numpy(pixels) if pixels.flags.writeable else torch.tensor(pixels)
 
 
 def _over_guide(hole: Mask, filled: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:

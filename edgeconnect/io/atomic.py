@@ -22,16 +22,20 @@ def check_target(path: Path) -> None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
-    except OSError as error:
-        raise InputError(f"{path}: expected a place to write to, got: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # a name with NUL is a ValueError
+        said = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: expected a place to write to, got: {said}") from None
     if not stat.S_ISREG(mode):
         what = "folder" if stat.S_ISDIR(mode) else "device or pipe"
         raise InputError(f"{path}: expected a place to write to, a new name or a file, got a {what}")
 
 
 def real_path(path: Path) -> Path:
-    """The path without links; a circle of links ends somewhere in it."""
-    return Path(os.path.realpath(path))
+    """The path without links; a circle of links ends somewhere in it. InputError with NUL in it."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # NUL in it
+        raise InputError(f"{path}: expected a path that a file can have, got: {error}") from None
 
 
 def sweep(path: Path) -> None:

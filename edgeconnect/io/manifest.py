@@ -44,7 +44,7 @@ class Manifest:
             if unknown := sorted(values.keys() - {*_INPUTS, *_RESULTS}):
                 known = ", ".join((*_INPUTS, *_RESULTS))
                 raise InputError(f"{where}: expected the names {known}, got {', '.join(map(repr, unknown))}")
-            if wrong := [name for name, value in values.items() if not isinstance(value, str | None)]:
+            if wrong := [name for name, value in values.items() if not _is_path(value)]:
                 raise InputError(f"{where}: expected a path as {wrong[0]}, got {values[wrong[0]]!r:.50}")
             given = {name: Path(value) for name, value in values.items() if value}
             if "photo" not in given:
@@ -64,6 +64,11 @@ class Manifest:
                 yield from _csv(file) if self.file.suffix.lower() == ".csv" else _json_lines(file)
         except (UnicodeDecodeError, csv.Error, _Wrong) as error:
             raise InputError(f"{self.file}: {error}") from None
+
+
+def _is_path(value: object) -> bool:
+    """Whether a value can name a file, or is left out."""
+    return value is None or (isinstance(value, str) and "\0" not in value)
 
 
 class _Wrong(ValueError):

@@ -61,6 +61,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: expected a YAML file of training options, got {reason}") from None
     if not isinstance(values, dict):
         raise InputError(f"{file}: expected `name: value` lines, got {type(values).__name__}")
+    for key, value in values.items():
+        if isinstance(value, str) and "\0" in value:  # no path and no name has it
+            raise InputError(f"{file}: {key}: expected text, got {value!r:.{_SHOWN}} with NUL in it")
     return {str(key).replace("-", "_"): value for key, value in values.items()}
 
 

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
 from edgeconnect.masks.regions import Box, cells, wide_parts
+from edgeconnect.memory import give_back_memory
 from edgeconnect.models.smooth_fill import smooth_fill
 from edgeconnect.patches.blending import STEPS, blend_seam
 from edgeconnect.patches.matching import (
@@ -62,6 +63,7 @@ THIN_ITERATIONS = 4  # where some do
 NEAR_REACH_PX = 8  # of the random search, where matches are good already
 STRIP_PX = 2**20  # of a large photo that are halved at once
 TILE_PX, TILE_MARGIN_PX = 1024, 64  # of a large hole that is copied at once; a correction fades within 10 px
+LARGE_PX = 2**24  # windows whose memory is given back after each tile
 START_NOISE = 0.1  # of 1, with a seed
 COHERENCE = 3.0  # cost of an offset unlike the neighbours', against the median distance
 FINEST_COHERENCE = 10.0  # copies that do not agree average to haze
@@ -201,21 +203,40 @@ def _halved_planes(
     Strip by strip where it is halved: a large photo's planes would be several times the photo.
     """
     height, width = hole.shape
-    rows = unit * max(1, STRIP_PX // (unit * width)) if times else height
-    strips = []
+    if not times:
+        return _padded_planes(photo, hole, closed, guide, (-height % unit, -width % unit))
+    whole = 2**times
+    rows = whole * max(1, STRIP_PX // (whole * width))
+    size = [(side + -side % unit) // whole for side in (height, width)]
+    # made at once: strips kept between large temporaries leave holes in memory that nothing fits into
+    halved = torch.empty(1, 5 if guide is None else 8, *size, device=photo.device)
     for top in range(0, height, rows):
         part = slice(top, top + rows)
-        known = ~hole[part, :, None]
-        shown = as_floats(photo[part])
-        layers = [shown * known, known.float(), (~closed)[part, :, None].float()]
-        if guide is not None:
-            layers.append(torch.where(hole[part, :, None], as_floats(guide[part]), shown))
-        planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
-        planes = F.pad(planes, (0, -width % unit, 0, -planes.shape[2] % unit), "replicate")
+        below = -height % unit if top + rows >= height else 0
+        planes = _padded_planes(
+            photo[part],
+            hole[part],
+            closed[part],
+            None if guide is None else guide[part],
+            (below, -width % unit),
+        )
         for _ in range(times):
             planes = F.avg_pool2d(planes, 2)
-        strips.append(planes)
-    return torch.cat(strips, 2) if len(strips) > 1 else strips[0]
+        halved[:, :, top // whole : top // whole + planes.shape[2]] = planes
+    return halved
+
+
+def _padded_planes(
+    photo: Tensor, hole: Tensor, closed: Tensor, guide: Tensor | None, padding: tuple[int, int]
+) -> Tensor:
+    """Photo * known, known, open and guide, (1,5 or 8,h,w), with rows below and columns on the right."""
+    known = ~hole[..., None]
+    shown = as_floats(photo)
+    layers = [shown * known, known.float(), (~closed)[..., None].float()]
+    if guide is not None:
+        layers.append(torch.where(hole[..., None], as_floats(guide), shown))
+    planes = torch.cat(layers, 2).permute(2, 0, 1)[None]
+    return F.pad(planes, (0, padding[1], 0, padding[0]), "replicate")
 
 
 def _scale(planes: Tensor, number: int, factor: int, inside: tuple[int, int], guided: bool) -> _Scale:
@@ -449,6 +470,8 @@ def _carried_up(
     for tile in cells(mask, TILE_PX):
         window = tile.grown(TILE_MARGIN_PX, mask.shape)
         yield tile, window, _tile(level, photo, hole, closed, window, 0 if is_over() else steps)
+        if mask.size > LARGE_PX:
+            give_back_memory()  # temporaries of tiles of many sizes leave gigabytes of holes
 
 
 def _tile(

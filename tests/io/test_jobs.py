@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edgeconnect.errors import InputError
-from edgeconnect.io.atomic import sweep
+from edgeconnect.io.atomic import check_target, real_path, sweep, write_atomically
 from edgeconnect.io.jobs import Job, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -48,6 +52,8 @@ def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
         (["photo,size", "a.png,3"], "line 2: expected the names photo, mask, .*, got 'size'"),
         (["photo,mask", ",b.png"], "line 2: expected a photo, got none"),
         (["photo,mask", ".,b.png"], "line 2: expected a photo, got the folder '.'"),
+        (["photo,mask", "a\0b/x.png,b.png"], r"line 2: expected a path as photo, got 'a.x00b/x.png'"),
+        (["photo,out", "a.png,a\0b/x.png"], "line 2: expected a path as out, got"),
         (["photo,mask"], "expected lines that name photos, got none"),
         (
             ["photo,out", "a.png,x.png", "b.png,y.png", "c.png,sub/../x.png"],
@@ -65,7 +71,7 @@ def test_a_wrong_list_is_refused_before_the_first_photo(
 
 
 def test_a_wrong_json_line_is_named(tmp_path: Path) -> None:
-    for line in ("[1]", '{"photo": 3}', "{"):
+    for line in ("[1]", '{"photo": 3}', "{", '{"photo": "a\\u0000b/c.png"}'):
         with pytest.raises(InputError, match="line 2: expected a"):
             plan(write(tmp_path / "list.jsonl", '{"photo": "a.png"}', line), tmp_path / "out")
 
@@ -108,3 +114,11 @@ def test_what_a_dead_process_left_of_a_file_is_swept_and_nothing_else(tmp_path: 
     sweep(tmp_path / "a.png")
     sweep(tmp_path / "none/a.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize("use", [check_target, real_path, lambda path: write_atomically(path, b"")])
+def test_a_name_that_no_file_can_have_is_a_sentence(use: Callable[[Path], object]) -> None:
+    with pytest.raises(
+        InputError, match=r"^a.x00b/c.png: expected a p(ath|lace)[^\n\0]*, got: embedded null"
+    ):
+        use(Path("a\0b/c.png"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -219,3 +221,35 @@ def test_blending_moves_a_copy_to_the_colours_around_and_keeps_its_gradients() -
     assert (at_rim.mean() - 0.5).abs() < 0.045
     inside = (blended - picture - texture)[25:35, 25:35]
     assert inside.diff(dim=0).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 220), (257, 259)])
+def test_planes_halved_in_strips_are_those_of_the_whole(
+    height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = torch.Generator().manual_seed(0)
+    photo = torch.randint(0, 256, (height, width, 3), generator=random).to(torch.uint8)
+    hole = torch.rand(height, width, generator=random) < 0.5
+    closed = hole | (torch.rand(height, width, generator=random) < 0.1)
+    whole = fill._padded_planes(photo, hole, closed, photo.flip(0), (-height % 32, -width % 32))
+    monkeypatch.setattr(fill, "STRIP_PX", 5 * width)
+    halved = fill._halved_planes(photo, hole, closed, photo.flip(0), 32, 3)
+    torch.testing.assert_close(halved, torch.nn.functional.avg_pool2d(whole, 8), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_halving_a_large_photo_costs_a_strip_of_floats() -> None:
+    """With memory kept as the command line keeps it; 426 MB where strips were kept between temporaries."""
+    code = """
+import resource, torch
+from edgeconnect.memory import keep_memory
+from edgeconnect.patches import fill
+keep_memory()
+fill.STRIP_PX = 2**18
+photo, hole = torch.zeros(4096, 4096, 3, dtype=torch.uint8), torch.zeros(4096, 4096, dtype=torch.bool)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+fill._halved_planes(photo, hole, hole, photo, 64, 4)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(told.stdout) < 200_000

@@ -201,6 +201,12 @@ def test_hostile_yaml_is_a_sentence_at_once(tmp_path: Path, text: str, reason: s
     assert "\n" not in str(error.value) and len(str(error.value)) < 600
 
 
+@pytest.mark.parametrize("field", ["run", "photos", "device", "val_photos"])
+def test_text_with_nul_is_refused_with_its_field(tmp_path: Path, field: str) -> None:
+    with pytest.raises(InputError, match=rf"config\.yaml: {field}: expected text, got 'r.x00x' with NUL"):
+        read_yaml(yaml_file(tmp_path, f'{field}: "r\\0x"\n'))
+
+
 def test_yaml_s_numbers_are_decimal_and_its_dates_texts(tmp_path: Path) -> None:
     text = "a: 1:30\nb: 2001-01-01\nc: 2e6\nd: -12\ne: .5\nf: 0x10\ng: 010\nh: 1.5e-3\ni: true\nj: null\n"
     values = read_yaml(yaml_file(tmp_path, text))
