@@ -24,12 +24,14 @@ def keep_memory() -> bool:
     """Tell glibc to keep freed memory for the next tensor instead of returning it to the system at once.
 
     By default every large tensor is a fresh mapping whose pages the kernel clears on first touch: a third of
-    a training step. Affects the whole process. Returns whether all of it took (False off Linux or glibc).
+    a training step. What is larger than any tensor of a step, as a photo of 100 megapixels, goes back at
+    once: pieces of it would stay between what is needed. Affects the whole process. Returns whether all of it
+    took (False off Linux or glibc).
     """
     if not _has_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    settings = ((_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 64 << 20), (_M_MMAP_THRESHOLD, 1 << 30))
+    settings = ((_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 64 << 20), (_M_MMAP_THRESHOLD, 256 << 20))
     took = [mallopt(parameter, value) == 1 for parameter, value in settings]
     if not took[-1]:
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that older versions allow
