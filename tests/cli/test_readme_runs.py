@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,15 @@ def snippets(section: str) -> list[str]:
     text = BLOCK.sub("", section)
     calls = re.findall(r"`((?:edgeconnect|model)[.\w]*\([^`]*)`", text)
     return [block[2] for block in BLOCK.finditer(section) if block[1] == "python"] + calls
+
+
+@pytest.fixture(autouse=True)
+def _own_handlers() -> Iterator[None]:
+    """Ray, where it is installed, keeps a signal's handler: later tests need the one before."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
