@@ -39,6 +39,7 @@ from edgeconnect.patches.matching import (
     patches_touching,
     places,
     vote_weights,
+    weighted,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 MIN_SIDE_PX = 24  # of the coarsest scale
 MIN_PATCHES = 64  # usable at the coarsest scale
 SHALLOW_PX = 6  # a hole this deep can start from the continuation of its rim
+UNKNOWN_WORTH = 1e-6  # of an unknown pixel that is copied: known ones are taken where there are any
 MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
 MAX_COMPARISONS = 5 * 10**7  # of patches in one search of all: a tenth of a second; else a draw of them
@@ -268,7 +270,6 @@ class _Level:
         self._nearness = nearness[self.field.y + PATCH_PX // 2, self.field.x + PATCH_PX // 2].clamp(min=1e-9)
         self._pixels = places(scale.hole)
         self._source_hole = _with_mirror(scale.hole)
-        self._worth = torch.where(self._source_hole, 1e-6, 1.0)  # known pixels are copied where there are any
         self._is_coarsest = coarser is None
         self._coherence = COHERENCE if scale.number else FINEST_COHERENCE
         self._reach = NEAR_REACH_PX if scale.number == 0 or coarser is None else None
@@ -280,12 +281,15 @@ class _Level:
         if coarser is not None:
             self.picture = torch.where(scale.hole[..., None], _enlarged(coarser.picture, 2), scale.picture)
             self.field.upsampled(coarser.field, (rows, usable.shape[1]), coarser.index.columns)
+        worth = torch.where(self._source_hole, UNKNOWN_WORTH, 1.0)
+        self._source = weighted(_with_mirror(self.picture), worth)
+        if coarser is not None:
             self._paint(self._nearness)
         if len(self._started):
             start = _rim_continued(scale) if scale.guide is None else scale.guide
             if seed:
                 start = start + START_NOISE * torch.randn(start.shape, generator=generator).to(start)
-            self.picture = torch.where(started[..., None], start, self.picture)
+            self._put(torch.where(started[..., None], start, self.picture)[self._pixels])
         detail = patch_detail(self.picture)
         self._place_weight: float = PLACE_WEIGHT if coarser is None else coarser._place_weight * PLACE_FADING
         added = _place_planes(detail, scale, self._place_weight)
@@ -331,11 +335,11 @@ class _Level:
         pixels = places(near)
         weights = self._nearness * vote_weights(self.field.distances, FINAL_SHARPNESS)
         copied = self.scale.picture.clone()
-        source = _with_mirror(self.picture)
-        copied[pixels] = self.field.vote(source, weights, pixels, self._worth)
+        copied[pixels] = self.field.vote(self._source, weights, pixels)
+        steps_there = _gradients(_with_mirror(self.picture))
+        worth = torch.where(_with_next(self._source_hole), UNKNOWN_WORTH, 1.0)
         gradients = copied.new_zeros(*copied.shape[:2], 6)
-        worth = torch.where(_with_next(self._source_hole), 1e-6, 1.0)
-        gradients[pixels] = self.field.vote(_gradients(source), weights, pixels, worth)
+        gradients[pixels] = self.field.vote(weighted(steps_there, worth), weights, pixels)
         return blend_seam(copied, self.scale.picture, self.hole, gradients, steps)
 
     def _describe(self) -> Tensor:
@@ -348,10 +352,15 @@ class _Level:
 
     def _paint(self, weights: Tensor) -> None:
         if len(self.field.queries):
-            picture = self.picture.clone()
-            source = _with_mirror(self.picture)
-            picture[self._pixels] = self.field.vote(source, weights, self._pixels, self._worth)
-            self.picture = picture
+            self._put(self.field.vote(self._source, weights, self._pixels))
+
+    def _put(self, colours: Tensor) -> None:
+        """Colours (n,3) into the hole of the picture, a new one, and of what is copied from."""
+        self.picture = self.picture.clone()
+        self.picture[self._pixels] = colours
+        y, x = self._pixels
+        proposed = weighted(colours, colours.new_full((len(colours),), UNKNOWN_WORTH))
+        self._source[y, x] = self._source[y, self._source.shape[1] - 1 - x] = proposed
 
     def _drawn(self) -> Tensor:
         """The patches that those which start are compared with: all, or as many as MAX_COMPARISONS allows."""

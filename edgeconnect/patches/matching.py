@@ -8,6 +8,7 @@ first principal components describe a patch, and one convolution describes all p
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,7 +33,8 @@ def grid_size(picture: Tensor) -> tuple[int, int]:
 
 def patches_touching(hole: Tensor) -> Tensor:
     """Whether each patch holds a pixel of the hole (H,W): (rows, columns) bool."""
-    return F.max_pool2d(hole[None, None].float(), PATCH_PX, 1)[0, 0] > 0
+    in_row = F.max_pool2d(hole[None, None].float(), (1, PATCH_PX), 1)
+    return F.max_pool2d(in_row, (PATCH_PX, 1), 1)[0, 0] > 0
 
 
 def places(pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -252,44 +254,48 @@ class PatchField:
         to_y, to_x = 2 * down[above] + self.y, 2 * right[above] + self.x
         self.matches = to_y.clamp(0, source[0] - 1) * source[1] + to_x.clamp(0, source[1] - 1)
 
-    def vote(
-        self, source: Tensor, weights: Tensor, pixels: tuple[Tensor, Tensor], worth: Tensor | None = None
-    ) -> Tensor:
+    def vote(self, source: Tensor, weights: Tensor, pixels: tuple[Tensor, Tensor]) -> Tensor:
         """The weighted mean of what the patches over each pixel propose: (n,C).
 
-        source: (h,w,C), whose pixels the matches copy. weights: (N,) > 0, of the queries. pixels: (y, x) of
-        the target, (n,) each, every one inside at least one query. worth: (h,w) > 0, of the source's pixels.
+        source: (h,w,C+1), whose pixels the matches copy, as `weighted` makes it. weights: (N,) > 0, of the
+        queries. pixels: (y, x) of the target, (n,) each, every one inside at least one query.
         """
         y, x = pixels
-        colours = source.flatten(0, 1)
-        if worth is None:
-            worth = torch.ones_like(source[..., 0])
-        weighted = torch.cat((colours, torch.ones_like(colours[:, :1])), 1) * worth.flatten()[:, None]
-        sums = colours.new_zeros(len(y), weighted.shape[1])
-        for pixel, weight in self._covering(source, weights, y, x):
-            sums += weighted[pixel] * weight[:, None]
+        proposed = source.flatten(0, 1)
+        sums = proposed.new_zeros(len(y), proposed.shape[1])
+        for pixel, weight in self._covering(source.shape[1], weights, y, x):
+            sums += proposed[pixel] * weight[:, None]
         return sums[:, :-1] / sums[:, -1:].clamp(min=1e-30)
 
     def _covering(
-        self, source: Tensor, weights: Tensor, y: Tensor, x: Tensor
+        self, source_width: int, weights: Tensor, y: Tensor, x: Tensor
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """For each of the 49 places in a patch: the source pixel that it puts at (y, x), and its weight."""
         margin = PATCH_PX - 1  # a border of patches without weight
         width = self.columns + 2 * margin
         places = (self.y + margin) * width + self.x + margin
         corners = places.new_zeros((self.rows + 2 * margin) * width)
-        columns = source.shape[1] - PATCH_PX + 1
-        corners[places] = self.matches // columns * source.shape[1] + self.matches % columns
+        columns = source_width - PATCH_PX + 1
+        corners[places] = self.matches // columns * source_width + self.matches % columns
         weight = weights.new_zeros(len(corners))
         weight[places] = weights
         first = (y + margin) * width + x + margin
         for dy in range(PATCH_PX):
             for dx in range(PATCH_PX):
                 patch = first - (dy * width + dx)
-                yield (corners[patch] + dy * source.shape[1] + dx), weight[patch]
+                yield (corners[patch] + dy * source_width + dx), weight[patch]
 
 
 _NO_OFFSET = -(2**30)
+
+
+def weighted(colours: Tensor, worth: Tensor | None = None) -> Tensor:
+    """What `PatchField.vote` sums: colours (...,C) times their worth (...), and the worth: (...,C+1).
+
+    worth: > 0, of each pixel; one where it is None.
+    """
+    share = torch.ones_like(colours[..., :1]) if worth is None else worth[..., None]
+    return torch.cat((colours * share, share), dim=-1)
 
 
 def vote_weights(distances: Tensor, sharpness: float) -> Tensor:
@@ -314,15 +320,20 @@ def _principal_components(picture: Tensor, keys: Tensor) -> tuple[Tensor, Tensor
     patches = picture.permute(2, 0, 1).unfold(1, PATCH_PX, 1).unfold(2, PATCH_PX, 1)
     rows = patches[:, some // columns, some % columns].transpose(0, 1).flatten(1).cpu().double()
     mean = rows.mean(0)
-    root = torch.kron(
-        torch.eye(channels, dtype=torch.float64), torch.linalg.cholesky(_patch_metric()).contiguous()
-    )
+    root = _metric_root(channels)
     scaled = (rows - mean) @ root
     scatter = scaled.T @ scaled / len(rows)
     _, directions = torch.linalg.eigh(scatter + 1e-9 * torch.eye(len(scatter), dtype=scatter.dtype))
     basis = root @ directions[:, -COMPONENTS:]
     kernels = basis.T.reshape(-1, channels, PATCH_PX, PATCH_PX)
     return kernels.to(picture), -(mean @ basis).to(picture)
+
+
+@lru_cache
+def _metric_root(channels: int) -> Tensor:
+    """A root of the quadratic form of a whole patch's distance, (49 * channels, 49 * channels)."""
+    root = torch.linalg.cholesky(_patch_metric()).contiguous()
+    return torch.kron(torch.eye(channels, dtype=torch.float64), root)
 
 
 def _patch_metric() -> Tensor:

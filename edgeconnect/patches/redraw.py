@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from edgeconnect.errors import InputError
-from edgeconnect.patches.matching import PatchField, PatchIndex, grid_size, places, vote_weights
+from edgeconnect.patches.matching import PatchField, PatchIndex, grid_size, places, vote_weights, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +112,7 @@ def _settle(
 
 def _voted(drawn: Tensor, source: Tensor, field: PatchField) -> Tensor:
     everywhere = places(torch.ones(drawn.shape[:2], dtype=torch.bool, device=drawn.device))
-    return field.vote(source, vote_weights(field.distances, SHARPNESS), everywhere).view_as(drawn)
+    return field.vote(weighted(source), vote_weights(field.distances, SHARPNESS), everywhere).view_as(drawn)
 
 
 def _size(picture: Tensor, level: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from edgeconnect.patches.matching import (
     patch_detail,
     patches_touching,
     places,
+    weighted,
 )
 
 
@@ -199,13 +200,12 @@ def test_a_pixel_becomes_the_weighted_mean_of_what_its_patches_propose() -> None
     # over pixel (3, 4): patch 0 shows its pixel 5 there, patch 2 its pixel 3
     hole = torch.zeros(7, 9, dtype=torch.bool)
     hole[3, 4] = True
-    voted = field.vote(picture, torch.tensor([3.0, 1.0]), places(hole))
+    voted = field.vote(weighted(picture), torch.tensor([3.0, 1.0]), places(hole))
     assert voted[0, 0] == pytest.approx((3 * 1 + 1 * 9) / 4)
     worth = torch.ones(7, 9)
     worth[3, 3] = 1e-6
-    assert field.vote(picture, torch.tensor([3.0, 1.0]), places(hole), worth)[0, 0] == pytest.approx(
-        1, rel=1e-4
-    )
+    voted = field.vote(weighted(picture, worth), torch.tensor([3.0, 1.0]), places(hole))
+    assert voted[0, 0] == pytest.approx(1, rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["flat", "gradient", "stripes", "checkerboard"])
