@@ -88,10 +88,12 @@ def open_photo(page: Page) -> np.ndarray:
 
 
 def tool(page: Page, name: str) -> None:
-    """Take a tool by its button; a phone shows those of the view alone."""
+    """Take a tool by its button, in the view that shows it."""
     button = page.locator(f"button[data-tool={name}]")
     if not button.is_visible():
         page.click("#view-edges" if name in ("pencil", "straight", "rub") else "#view-photo")
+        # the edges are completed first: what the status line ends with depends on nothing's speed
+        page.wait_for_selector("body[data-busy=false]")
     button.click()
 
 

@@ -101,7 +101,7 @@ def edit(page: Page, completed: np.ndarray, shot: str) -> tuple[np.ndarray, np.n
 def test_the_state_survives_a_reload(page: Page) -> None:
     open_photo(page)
     tool(page, "straight")
-    says(page, "Completing edges: done")
+    says(page, "Draw a straight line in the hole")
     drag(page, (240, 200), (320, 180))
     fill_hole(page)
     before = saved(page, "edges"), saved(page, "result")
