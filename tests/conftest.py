@@ -61,17 +61,24 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@pytest.fixture
-def weights_file(tmp_path: Path) -> Path:
-    """A weights file with both generators, small and untrained."""
+@pytest.fixture(scope="session")
+def _small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `weights_file` is a copy of."""
     torch.manual_seed(0)
     networks = {
         "edge_generator": build_network("edge_generator", width=8, blocks=1),
         "inpaint_generator": build_network("inpaint_generator", width=8, blocks=1, hole_start="white"),
     }
-    path = tmp_path / "small.safetensors"
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_weights(path, Weights(networks))
     return path
+
+
+@pytest.fixture
+def weights_file(tmp_path: Path, _small_weights: Path) -> Path:
+    """A weights file with both generators, small and untrained."""
+    torch.manual_seed(0)
+    return Path(shutil.copy(_small_weights, tmp_path))
 
 
 @pytest.fixture

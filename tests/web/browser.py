@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SHOTS = os.environ.get("EDGECONNECT_SCREENSHOTS")  # a folder, to look at what the tests saw
+desktop = pytest.mark.parametrize("page", [(1280, 800)], indirect=True, ids=["desktop"])
+phone = pytest.mark.parametrize("page", [(390, 780)], indirect=True, ids=["phone"])
 HOLE = (230, 150, 330, 210)  # left, top, right, bottom in the photo
 
 
