@@ -71,7 +71,7 @@ def test_sixteen_bit_photos_stay_sixteen_bit(model: EdgeConnect, photo: np.ndarr
     assert np.abs(soft[mask] / 257 - shallow[mask]).max() <= 0.51
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 7), (31, 33), (97, 50), (130, 301)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (31, 33), (97, 50), (66, 151)])
 def test_any_size_works(model: EdgeConnect, rng: np.random.Generator, size: tuple[int, int]) -> None:
     photo = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
     mask = rng.random(size) < 0.3
@@ -402,11 +402,11 @@ def test_memory_follows_the_photo_s_bytes_and_not_floats_of_it(
         return np.full((*arrays[0].shape[:2], 1 if name == "edge_generator" else 3), 0.4, np.float32)
 
     monkeypatch.setattr(model, "_run", flat)
-    side = 2600
+    side = 1800
     photo = np.random.default_rng(0).integers(0, 256, (side // 8, side // 8, 3), np.uint8)
     photo = photo.repeat(8, 0).repeat(8, 1)
     mask = np.zeros((side, side), bool)
-    mask[390:-390, 390:-390] = True
+    mask[270:-270, 270:-270] = True
     tracemalloc.start()
     try:
         model.inpaint(photo, mask, texture=0.0)
