@@ -43,6 +43,22 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 
 
+COSTLY = {"browser", "cluster", "converted"}
+"""Fixtures that take seconds to make: of several processes one gets all tests of a file that need them."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("dist", None) == "load":  # what `-n 2` means by itself
+        config.option.dist = "loadgroup"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if COSTLY & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """pytest-xdist runs one worker per core; their torch threads must not fight."""
