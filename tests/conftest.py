@@ -43,6 +43,22 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 
 
+COSTLY = {"browser", "cluster", "converted"}
+"""Fixtures that take seconds to make: of several processes one gets all tests of a file that need them."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("dist", None) == "load":  # what `-n 2` means by itself
+        config.option.dist = "loadgroup"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if COSTLY & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """pytest-xdist runs one worker per core; their torch threads must not fight."""
@@ -61,17 +77,24 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@pytest.fixture
-def weights_file(tmp_path: Path) -> Path:
-    """A weights file with both generators, small and untrained."""
+@pytest.fixture(scope="session")
+def _small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `weights_file` is a copy of."""
     torch.manual_seed(0)
     networks = {
         "edge_generator": build_network("edge_generator", width=8, blocks=1),
         "inpaint_generator": build_network("inpaint_generator", width=8, blocks=1, hole_start="white"),
     }
-    path = tmp_path / "small.safetensors"
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_weights(path, Weights(networks))
     return path
+
+
+@pytest.fixture
+def weights_file(tmp_path: Path, _small_weights: Path) -> Path:
+    """A weights file with both generators, small and untrained."""
+    torch.manual_seed(0)
+    return Path(shutil.copy(_small_weights, tmp_path))
 
 
 @pytest.fixture

@@ -105,9 +105,9 @@ def statistics_of(
     files = _pictures(path)
     origin = Origin(content_hash(files, path), inception.hash, inception.precision)
     if keep is not None and keep.is_file():
-        statistics, kept_origin = load(keep)
-        if kept_origin == origin:
-            return statistics, origin
+        kept = _arrays(keep)
+        if _origin(kept) == origin:
+            return _statistics(kept), origin
         tqdm.write(f"{keep} is of other pictures, weights or precision: made anew", file=sys.stderr)
     statistics = inception.statistics(files, engine)
     if keep is not None:
@@ -124,6 +124,12 @@ def save(path: Path, statistics: Statistics, origin: Origin) -> None:
 
 def load(path: Path) -> tuple[Statistics, Origin | None]:
     """Statistics from our file or from pytorch-fid's, which tells no origin. Errors: any other file."""
+    kept = _arrays(path)
+    return _statistics(kept), _origin(kept)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """What a file of statistics holds. Errors: any other file."""
     if not path.is_file():
         raise InputError(f"{path}: expected FID statistics in an .npz file, got no file")
     try:
@@ -134,10 +140,19 @@ def load(path: Path) -> tuple[Statistics, Origin | None]:
         raise InputError(f"{path}: expected FID statistics (mu, sigma) in an .npz file: {error}") from error
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise InputError(f"{path}: expected statistics of {FEATURES} features, got {mean.shape}")
+    return kept
+
+
+def _origin(kept: dict[str, NDArray[Any]]) -> Origin | None:
     if "pictures" not in kept:
-        return Statistics.of_covariance(mean, covariance), None
-    origin = Origin(*(str(kept[name]) for name in ("pictures", "weights", "precision")))
-    return Statistics.of_covariance(mean, covariance, int(kept["count"])), origin
+        return None
+    return Origin(*(str(kept[name]) for name in ("pictures", "weights", "precision")))
+
+
+def _statistics(kept: dict[str, NDArray[Any]]) -> Statistics:
+    """The covariance's factor takes seconds."""
+    count = None if "pictures" not in kept else int(kept["count"])
+    return Statistics.of_covariance(kept["mu"], kept["sigma"], count)
 
 
 def remarks(truth: Statistics, result: Statistics) -> list[str]:

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.inception import BasicConv2d, inception_v3
 
 from edgeconnect.device import exact_float32
 from edgeconnect.errors import InputError
@@ -181,28 +180,35 @@ def _resized(picture: NDArray[np.uint8]) -> Tensor:
 
 def _inception(path: Path) -> nn.Module:
     """pytorch-fid's Inception from a file: its own builder can only download."""
+    # torchvision takes longer to import than PyTorch itself, and whoever has statistics needs neither
     from pytorch_fid import inception as blocks
+    from torchvision.models.inception import inception_v3
 
-    network: nn.Module = inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
-    network.Mixed_5b = blocks.FIDInceptionA(192, pool_features=32)
-    network.Mixed_5c = blocks.FIDInceptionA(256, pool_features=64)
-    network.Mixed_5d = blocks.FIDInceptionA(288, pool_features=64)
-    network.Mixed_6b = blocks.FIDInceptionC(768, channels_7x7=128)
-    network.Mixed_6c = blocks.FIDInceptionC(768, channels_7x7=160)
-    network.Mixed_6d = blocks.FIDInceptionC(768, channels_7x7=160)
-    network.Mixed_6e = blocks.FIDInceptionC(768, channels_7x7=192)
-    network.Mixed_7b = blocks.FIDInceptionE_1(1280)
-    network.Mixed_7c = blocks.FIDInceptionE_2(2048)
+    with torch.device("meta"):  # no numbers are drawn that the file's replace
+        network: nn.Module = inception_v3(
+            num_classes=1008, aux_logits=False, weights=None, init_weights=False
+        )
+        network.Mixed_5b = blocks.FIDInceptionA(192, pool_features=32)
+        network.Mixed_5c = blocks.FIDInceptionA(256, pool_features=64)
+        network.Mixed_5d = blocks.FIDInceptionA(288, pool_features=64)
+        network.Mixed_6b = blocks.FIDInceptionC(768, channels_7x7=128)
+        network.Mixed_6c = blocks.FIDInceptionC(768, channels_7x7=160)
+        network.Mixed_6d = blocks.FIDInceptionC(768, channels_7x7=160)
+        network.Mixed_6e = blocks.FIDInceptionC(768, channels_7x7=192)
+        network.Mixed_7b = blocks.FIDInceptionE_1(1280)
+        network.Mixed_7c = blocks.FIDInceptionE_2(2048)
     try:
-        network.load_state_dict(load_tensors(path))
+        network.load_state_dict(load_tensors(path), assign=True)
     except RuntimeError as error:
         raise InputError(f"{path} is not pytorch-fid's Inception v3: it has other tensors") from error
     network.fc = nn.Identity()
-    return network
+    return network.float()
 
 
 def _fused(network: nn.Module) -> nn.Module:
     """Each batch norm folded into its convolution: the same function with less work."""
+    from torchvision.models.inception import BasicConv2d  # as above
+
     for module in network.modules():
         if isinstance(module, BasicConv2d):
             module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()

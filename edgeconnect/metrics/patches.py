@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 
 from edgeconnect.errors import InputError
 from edgeconnect.types import Mask
@@ -177,6 +176,9 @@ def _to_nearest(a: Patches, b: Patches) -> float:
 
 def _sliced(a: Patches, b: Patches, projections: int, seed: int) -> float:
     """Mean Wasserstein-1 distance of (N,D) and (M,D) projected to random unit directions."""
+    # takes a second to import, and every worker that scores would pay for it
+    from scipy.stats import wasserstein_distance
+
     directions = np.random.default_rng(seed).normal(size=(a.shape[1], projections)).astype(np.float32)
     directions /= np.linalg.norm(directions, axis=0)
     lines = zip((a @ directions).T, (b @ directions).T, strict=True)

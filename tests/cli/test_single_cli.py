@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,19 @@ def run(*arguments: object) -> int:
     return int(exit_.value.code or 0)
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `trained` is a copy of: a folder with the photo and the run."""
+    folder = tmp_path_factory.mktemp("trained")
+    photo = write_photos(folder / "photos", count=1) / "photo_0.png"
+    assert run("single", "train", photo, "--run", folder / "run", *TINY) == 0
+    return folder
+
+
 @pytest.fixture
-def trained(tmp_path: Path) -> Path:
+def trained(tmp_path: Path, trained_once: Path) -> Path:
     """A run of a few steps on a photo of 40x56 px."""
-    photo = write_photos(tmp_path / "photos", count=1) / "photo_0.png"
-    assert run("single", "train", photo, "--run", tmp_path / "run", *TINY) == 0
+    shutil.copytree(trained_once, tmp_path, dirs_exist_ok=True)
     return tmp_path / "run"
 
 

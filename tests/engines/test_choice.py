@@ -1,16 +1,16 @@
-"""Whoever works, values come in the order of their items."""
+"""Whoever works, values come in the order of their items.
+
+The workers import this file: it does without PyTorch.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import torch
 
-from edgeconnect.engines import on_ray
 from edgeconnect.engines.choice import HERE, Engine
 from edgeconnect.errors import InputError
 
@@ -39,10 +39,3 @@ def test_values_come_in_order_whoever_is_done_first(engine: Engine) -> None:
 def test_the_first_that_has_no_value_ends_it_with_its_sentence(engine: Engine) -> None:
     with pytest.raises(InputError, match="-3: expected 0 or more"):
         list(engine.values(later, [1, 2, -3]))
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that PyTorch can use")
-def test_a_worker_on_a_gpu_that_pytorch_cannot_use_says_so(tmp_path: Path) -> None:
-    said = r"expected a GPU that PyTorch can use, .* got none; with --device cpu"
-    with pytest.raises(InputError, match=said):
-        on_ray._set_up(later, str(tmp_path), 1)

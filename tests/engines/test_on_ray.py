@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,8 +23,11 @@ import torch
 from small import nearly
 
 from edgeconnect.cli import run
+from edgeconnect.engines import on_ray
+from edgeconnect.errors import InputError
 from edgeconnect.io import images
 
+ROOT = Path(__file__).parents[2]
 TRACED = """
 import hashlib, os, time
 from pathlib import Path
@@ -57,8 +62,7 @@ def folder(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "list.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "traced.py").write_text(TRACED, encoding="utf-8")
     (tmp_path / "traces").mkdir()
-    root = Path(__file__).parents[2]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (root, tmp_path))))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, tmp_path))))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -182,6 +186,21 @@ def test_a_gpu_of_the_cluster_that_pytorch_cannot_use_is_said_and_can_be_done_wi
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+def test_the_readme_s_command_for_a_cluster_fills_its_list(ray_folder: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"^edgeconnect (.* --engine ray)\b", readme, flags=re.MULTILINE)
+    lines = ["photo,mask,out", "photos/1.png,mask.png,one.png", "photos/2.png,mask.png,two.png"]
+    (ray_folder / "photos.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert run(shlex.split(command)) == 0
+    for number, name in ((1, "one"), (2, "two")):
+        before, after = (
+            images.read_rgb(ray_folder / file) for file in (f"photos/{number}.png", f"filled/{name}.png")
+        )
+        assert (before != after).any() and before[0, 0, 0] == number == after[0, 0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 def test_fid_and_scores_on_ray_are_those_of_one_process(
     ray_folder: Path, made_up_inception: tuple[Path, Any]
 ) -> None:
@@ -221,3 +240,13 @@ def test_ray_is_imported_by_those_alone_who_ask_for_it(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 False"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that PyTorch can use")
+def test_a_worker_on_a_gpu_that_pytorch_cannot_use_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # and back, when a worker's set-up has gone there
+    said = r"expected a GPU that PyTorch can use, .* got none; with --device cpu"
+    with pytest.raises(InputError, match=said):
+        on_ray._set_up(list, str(tmp_path), 1)

@@ -52,12 +52,13 @@ def test_files_that_hold_no_generator_are_refused(tmp_path: Path, weights_file: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(8, 8), (33, 200), (144, 192)])
-def test_a_photo_becomes_any_size(model: Retargeter, size: tuple[int, int]) -> None:
-    for number in (0, 1):
-        result = model.retarget(size, photo=number)
-        assert result.shape == (*size, 3) and result.dtype == np.uint8
-        assert result.std() > 0
+@pytest.mark.parametrize(
+    ("number", "size"), [(0, (8, 8)), (0, (33, 150)), (1, (8, 8)), (1, (33, 100)), (1, (75, 90))]
+)
+def test_a_photo_becomes_any_size(model: Retargeter, number: int, size: tuple[int, int]) -> None:
+    result = model.retarget(size, photo=number)
+    assert result.shape == (*size, 3) and result.dtype == np.uint8
+    assert result.std() > 0
 
 
 def test_scales_are_of_the_chosen_photo(model: Retargeter) -> None:
@@ -75,7 +76,7 @@ def test_a_trapezoid_is_opaque_inside_and_transparent_beside(model: Retargeter) 
     alpha = as_alpha((100, 200), (0.25, -0.25))
     assert alpha[0].sum() / 255 == pytest.approx(100, abs=2) and alpha[-1].all()
     assert set(np.unique(alpha)) == {0, 255}
-    assert model.retarget((100, 200), (0.25, -0.25)).shape == (100, 200, 3)
+    assert model.retarget((50, 100), (0.25, -0.25)).shape == (50, 100, 3)
 
 
 @pytest.mark.slow

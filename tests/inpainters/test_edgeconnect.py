@@ -71,7 +71,7 @@ def test_sixteen_bit_photos_stay_sixteen_bit(model: EdgeConnect, photo: np.ndarr
     assert np.abs(soft[mask] / 257 - shallow[mask]).max() <= 0.51
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 7), (31, 33), (97, 50), (130, 301)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (31, 33), (97, 50), (66, 151)])
 def test_any_size_works(model: EdgeConnect, rng: np.random.Generator, size: tuple[int, int]) -> None:
     photo = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
     mask = rng.random(size) < 0.3
@@ -250,7 +250,8 @@ def test_completed_edges_given_back_change_nothing_in_deep_holes_and_several(
     mask[100:120, 300:330] = mask[20:40, 560:600] = True  # one within reach of it, one far away
     edges = model.complete_edges(photo, mask)
     assert edges[mask].max() > 0
-    np.testing.assert_array_equal(model.inpaint(photo, mask, edges), model.inpaint(photo, mask))
+    given, own = (model.inpaint(photo, mask, lines, texture=0) for lines in (edges, None))
+    np.testing.assert_array_equal(given, own)
 
 
 @pytest.mark.parametrize("texture", [-0.1, 1.1, float("nan")])
@@ -401,11 +402,11 @@ def test_memory_follows_the_photo_s_bytes_and_not_floats_of_it(
         return np.full((*arrays[0].shape[:2], 1 if name == "edge_generator" else 3), 0.4, np.float32)
 
     monkeypatch.setattr(model, "_run", flat)
-    side = 2600
+    side = 1800
     photo = np.random.default_rng(0).integers(0, 256, (side // 8, side // 8, 3), np.uint8)
     photo = photo.repeat(8, 0).repeat(8, 1)
     mask = np.zeros((side, side), bool)
-    mask[390:-390, 390:-390] = True
+    mask[270:-270, 270:-270] = True
     tracemalloc.start()
     try:
         model.inpaint(photo, mask, texture=0.0)

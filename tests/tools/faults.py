@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-STEPS, SAVE_EVERY = 16, 2
+STEPS, SAVE_EVERY, KEEP = 16, 2, 3
 WAIT_S = 300
 SAVE_POINTS = ("half written", "not yet synced", "not yet renamed", "just renamed", "without its weights")
 
@@ -113,7 +113,7 @@ class Run:
 OPTIONS: dict[str, Any] = {
     "steps": STEPS,
     "save_every": SAVE_EVERY,
-    "keep": 3,
+    "keep": KEEP,
     "validate_every": 12,
     "lr_drop_at": 1,
 }
@@ -320,14 +320,32 @@ def different(first: Run, second: Run) -> list[str]:
     found = [] if _equal(*weights) else ["weights"]
     states = [torch.load(run.paths.checkpoint(STEPS), weights_only=True) for run in (first, second)]
     found += [] if _equal(*states) else ["checkpoint"]
-    names = [sorted(path.name for path in run.paths.run.rglob("*")) for run in (first, second)]
-    found += [f"files {set(names[0]) ^ set(names[1])}"] if names[0] != names[1] else []
+    names = [_names(run) for run in (first, second)]
+    found += [f"files {names[0] ^ names[1]}"] if names[0] != names[1] else []
+    found += [f"checkpoints {_steps(run)}" for run in (first, second) if _steps(run) != _steps_to_keep(run)]
     logs = [[json.loads(line) for line in run.paths.log.read_text().splitlines()] for run in (first, second)]
     for lines in logs:
         for line in lines:
             for name in ("seconds", "images_per_s"):
                 line.pop(name, None)
     return found + (["log"] if logs[0] != logs[1] else [])
+
+
+def _names(run: Run) -> set[str]:
+    """All that lies in a run's folder, but for its checkpoints."""
+    return {str(path.relative_to(run.paths.run)) for path in run.paths.run.rglob("*")} - {
+        f"checkpoints/{path.name}" for path in run.paths.checkpoints()
+    }
+
+
+def _steps(run: Run) -> list[int]:
+    """Those whose checkpoints are there."""
+    return [int(path.stem.partition("_")[2]) for path in run.paths.checkpoints()]
+
+
+def _steps_to_keep(run: Run) -> list[int]:
+    """The last of those that it saved: at every `SAVE_EVERY`, and wherever it was told to end."""
+    return sorted({*range(SAVE_EVERY, STEPS + 1, SAVE_EVERY), *_steps(run)})[-KEEP:]
 
 
 def _contents(weights: Path) -> dict[str, Any]:

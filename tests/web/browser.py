@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SHOTS = os.environ.get("EDGECONNECT_SCREENSHOTS")  # a folder, to look at what the tests saw
+desktop = pytest.mark.parametrize("page", [(1280, 800)], indirect=True, ids=["desktop"])
+phone = pytest.mark.parametrize("page", [(390, 780)], indirect=True, ids=["phone"])
 HOLE = (230, 150, 330, 210)  # left, top, right, bottom in the photo
 
 
@@ -88,10 +90,12 @@ def open_photo(page: Page) -> np.ndarray:
 
 
 def tool(page: Page, name: str) -> None:
-    """Take a tool by its button; a phone shows those of the view alone."""
+    """Take a tool by its button, in the view that shows it."""
     button = page.locator(f"button[data-tool={name}]")
     if not button.is_visible():
         page.click("#view-edges" if name in ("pencil", "straight", "rub") else "#view-photo")
+        # the edges are completed first: what the status line ends with depends on nothing's speed
+        page.wait_for_selector("body[data-busy=false]")
     button.click()
 
 

@@ -15,11 +15,13 @@ from edgeconnect.masks.selection import select_object
 from tests.web.browser import (
     HOLE,
     choose_how,
+    desktop,
     drag,
     fill_hole,
     fitted,
     mask,
     open_photo,
+    phone,
     photo_file,
     playwright,
     png,
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow  # a browser; test_layout.py is the quick look at the page
-
-desktop = pytest.mark.parametrize("page", [(1280, 800)], indirect=True, ids=["desktop"])
-phone = pytest.mark.parametrize("page", [(390, 780)], indirect=True, ids=["phone"])
 
 
 def primaries(page: Page) -> list[str]:

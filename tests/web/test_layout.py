@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.web.browser import drag, fill_hole, fitted, open_photo, photo_file, playwright, says, settled, tool
+from tests.web.browser import (
+    desktop,
+    drag,
+    fill_hole,
+    fitted,
+    open_photo,
+    photo_file,
+    playwright,
+    says,
+    settled,
+    tool,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -20,7 +31,6 @@ SCREENS = pytest.mark.parametrize(
     indirect=True,
     ids=["desktop", "tablet", "phone"],
 )
-desktop = pytest.mark.parametrize("page", [(1280, 800)], indirect=True, ids=["desktop"])
 
 # counts how often a whole photo is drawn
 COUNT = """() => {

@@ -1,4 +1,8 @@
-"""The page in a real browser: the whole story of an edit, on a real photo, at the sizes people have."""
+"""The page in a real browser, on a real photo.
+
+What hangs on the screen's size is done at both sizes that people have, as are the whole story of an edit
+and a reload; what the server answers is asked for at one of them.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,13 @@ from edgeconnect.inpainters.single_image import SingleImage
 from tests.web.browser import (
     HOLE,
     choose_how,
+    desktop,
     drag,
     fill_hole,
     fitted,
     mask,
     open_photo,
+    phone,
     photo_file,
     playwright,
     png,
@@ -101,7 +107,7 @@ def edit(page: Page, completed: np.ndarray, shot: str) -> tuple[np.ndarray, np.n
 def test_the_state_survives_a_reload(page: Page) -> None:
     open_photo(page)
     tool(page, "straight")
-    says(page, "Completing edges: done")
+    says(page, "Draw a straight line in the hole")
     drag(page, (240, 200), (320, 180))
     fill_hole(page)
     before = saved(page, "edges"), saved(page, "result")
@@ -119,6 +125,7 @@ def test_the_state_survives_a_reload(page: Page) -> None:
     np.testing.assert_array_equal(saved(page, "edges"), before[0])
 
 
+@desktop
 def test_a_second_photo_gives_its_structure(page: Page) -> None:
     open_photo(page)
     page.click("#view-edges")
@@ -148,6 +155,7 @@ def test_masks_can_be_opened_erased_and_drawn_with_every_tool(page: Page) -> Non
     assert 0.9 < added.sum() / (100 * 80) < 1.1 and added[305:375, 55:145].all()
 
 
+@desktop
 def test_the_keyboard_is_enough_to_draw_and_fill(page: Page) -> None:
     open_photo(page)
     page.locator("#picture").focus()
@@ -170,6 +178,7 @@ def test_the_keyboard_is_enough_to_draw_and_fill(page: Page) -> None:
     says(page, "Done again|Filling: done")
 
 
+@phone
 def test_other_weights_give_another_result_and_a_broken_photo_a_sentence(page: Page) -> None:
     open_photo(page)
     fill_hole(page)
@@ -196,7 +205,7 @@ def test_every_control_has_a_name_and_nothing_sticks_out(page: Page) -> None:
     assert fill and page.viewport_size and fill["y"] + fill["height"] <= page.viewport_size["height"]
 
 
-@pytest.mark.parametrize("page", [(390, 780)], indirect=True, ids=["phone"])
+@phone
 def test_one_finger_draws_and_two_zoom_without_drawing(page: Page) -> None:
     file, _ = photo_file()
     page.set_input_files("#open", file)
@@ -239,6 +248,7 @@ def unlike(page: Page, photo: np.ndarray) -> float:
     return float(np.abs(np.asarray(shown, int) - np.asarray(expected, int)).mean())
 
 
+@desktop
 def test_a_hole_is_filled_from_the_photo_alone(page: Page) -> None:
     photo, hole = small_hole(page)
     choose_how(page, inpainter="alone")
@@ -260,6 +270,7 @@ def test_a_hole_is_filled_from_the_photo_alone(page: Page) -> None:
     np.testing.assert_array_equal(saved(page, "result"), first)
 
 
+@phone
 @pytest.mark.usefixtures("endless")
 def test_a_fill_is_watched_and_used_as_it_is(page: Page, request: pytest.FixtureRequest) -> None:
     photo, hole = open_photo(page), mask()
@@ -280,6 +291,7 @@ def test_a_fill_is_watched_and_used_as_it_is(page: Page, request: pytest.Fixture
     assert (taken[hole] != photo[hole]).mean() > 0.9
 
 
+@desktop
 @pytest.mark.usefixtures("endless")
 def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
     photo = open_photo(page)
@@ -297,6 +309,7 @@ def test_a_cancelled_fill_frees_the_computer(page: Page) -> None:
     assert changed[50:70, 500:530].any() and not changed[mask()].any()  # nothing is left of the cancelled one
 
 
+@phone
 def test_a_larger_hole_waits_to_be_filled_and_lines_without_networks_change_nothing(page: Page) -> None:
     photo, hole = small_hole(page)
     choose_how(page, inpainter="alone")
@@ -324,6 +337,7 @@ def small_hole(page: Page) -> tuple[np.ndarray, np.ndarray]:
     return photo, hole
 
 
+@phone
 def test_the_texture_slider_goes_from_the_networks_to_the_photo_and_is_remembered(
     page: Page, small_model: EdgeConnect
 ) -> None:
@@ -340,6 +354,7 @@ def test_the_texture_slider_goes_from_the_networks_to_the_photo_and_is_remembere
     np.testing.assert_array_equal(saved(page, "result"), expected)
 
 
+@desktop
 def test_four_fills_are_offered_and_a_choice_can_be_undone(
     page: Page, small_model: EdgeConnect, request: pytest.FixtureRequest
 ) -> None:
@@ -378,6 +393,7 @@ def test_four_fills_are_offered_and_a_choice_can_be_undone(
     np.testing.assert_array_equal(saved(page, "result"), expected[6])
 
 
+@phone
 @pytest.mark.usefixtures("endless")
 def test_further_fills_come_one_by_one_and_can_be_cancelled(page: Page) -> None:
     open_photo(page)  # with patches, this hole is never filled
@@ -393,6 +409,7 @@ def test_further_fills_come_one_by_one_and_can_be_cancelled(page: Page) -> None:
     playwright.expect(page.locator("#more")).to_be_enabled()
 
 
+@phone
 def test_another_inpainter_can_be_chosen(page: Page) -> None:
     photo, hole = small_hole(page)
     values = page.locator("#inpainter option").evaluate_all("options => options.map(o => o.value)")

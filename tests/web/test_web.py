@@ -212,8 +212,8 @@ def test_drawn_edges_are_used_as_given_whatever_paint_made_them(
     mask = hole(photo.shape, 20, 30)
     lines = np.zeros(photo.shape[:2], bool)
     lines[30, 32:60] = True
-    expected = model.inpaint(photo, mask, lines)
-    box = {"box": "30,20,40,30"}
+    expected = model.inpaint(photo, mask, lines, texture=0)
+    box = {"box": "30,20,40,30", "texture": "0"}
     for drawn, polarity in ((lines, "white"), (~lines, "black"), (lines, "guess"), (~lines, "guess")):
         files = {"photo": png(photo), "edges": png(drawn)}
         answer = client.post("/api/inpaint", data={**box, "edges_polarity": polarity}, files=files)

@@ -38,7 +38,7 @@ from edgeconnect.web.photos import PhotoStore, UnknownPhotoError
 from edgeconnect.web.worker import AbandonedError, BusyError, OutOfTimeError, Worker
 
 BASE = "http://127.0.0.1:7860"
-FORM = {"box": "30,20,40,30"}
+FORM = {"box": "30,20,40,30", "texture": "0"}
 
 
 def file(pixels: np.ndarray, kind: str = "PNG") -> bytes:
@@ -474,7 +474,7 @@ def test_an_interrupted_fill_is_no_traceback(
     port = serve()
     with ThreadPoolExecutor(1) as pool:
         url = f"http://127.0.0.1:{port}/api/inpaint"
-        data = {**FORM, "inpainter": "telea"}
+        data = {"box": FORM["box"], "inpainter": "telea"}
         asked = pool.submit(httpx.post, url, data=data, files={"photo": file(photo)}, timeout=30)
         assert began.wait(10)
         start = time.monotonic()
