@@ -57,7 +57,7 @@ MIN_KNOWN = 0.7  # of a patch that is copied; what is missing costs
 KNOWN_SHARE = 0.25  # of a coarse pixel, from which on it counts as known: no grey blobs between strokes
 MAX_COMPARISONS = 5 * 10**7  # of patches in one search of all: a tenth of a second; else a draw of them
 MAX_SOLVED_PX = 2**18  # of a window; finer scales only carry the matches up
-ITERATIONS = (8, 6, 4)  # at the coarsest scale, the next one and those below it
+ITERATIONS = (6, 4, 3)  # at the coarsest scale, the next one and those below it
 FINEST_ITERATIONS = 1
 THIN_PX = 12  # half the width up to which a part of a hole starts once more at the finest scale
 THIN_SHARE = 0.1  # of the patches: where fewer would start again, as in the corners of a box, none does
@@ -75,7 +75,7 @@ SHARPNESS = 20.0  # of votes (Wexler: 1)
 FINAL_SHARPNESS = 100.0  # in the end the best patch counts nearly alone: no mean of textures
 RIM_DECAY = 1.3  # a patch counts so much less for each px that it is farther from the rim (Wexler)
 GUIDE_PX = 5  # of the box blur with which a guide is compared
-GUIDE_WEIGHT = 1.0  # of a squared difference to the guide, against one of colour
+GUIDE_WEIGHT = 2.0  # of a squared difference to the guide, against one of colour
 PLACE_WEIGHT = 1.0  # of a squared distance, half the window's longer side being one, against the mean detail
 PLACE_FADING = 0.25  # of that, from a scale to the next finer one: by then it is known what is alike
 

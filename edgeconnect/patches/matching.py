@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PATCH_PX = 7
 COMPONENTS = 24
 GRADIENT_WEIGHT = 1.0  # of squared gradient differences, against squared colour differences
-_FITTED_PATCHES = 3000  # that the principal components are computed from
+_SAMPLED_PATCHES = 2000  # that principal components and the mean energy are computed from
 _QUERIES_AT_ONCE, _KEYS_AT_ONCE = 256, 4096  # scores of a block: 4 MB, which stay in the processor's cache
 _NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
@@ -81,9 +81,11 @@ class PatchIndex:
         self.rows, self.columns = grid_size(picture)
         share = usable.flatten().to(picture)
         self.keys = share.nonzero()[:, 0]
-        self._basis, self._bias = _principal_components(picture, self.keys)
+        number = min(len(self.keys), _SAMPLED_PATCHES)
+        sample = self.keys[torch.linspace(0, len(self.keys) - 1, number, device=self.keys.device).long()]
+        self._basis, self._bias = _principal_components(picture, sample)
         self.descriptors = self.describe(picture, guide)
-        found = self.descriptors[self.keys]
+        found = self.descriptors[sample]
         energy = (found - found.mean(0)).square().sum(1).mean()
         prices = (1 - share) * energy
         if bonus is not None:
@@ -309,16 +311,16 @@ def vote_weights(distances: Tensor, sharpness: float) -> Tensor:
     return torch.exp(-sharpness * distances / (2 * spread)) + 1e-12
 
 
-def _principal_components(picture: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+def _principal_components(picture: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
     """A convolution (D,3,7,7) and its bias that give the patches' first components about their mean.
 
+    sample: the flat indices of the patches that they are computed from.
     In float64 on the CPU: in float32, eigh fails for pictures of low rank (gradients, stripes).
     """
     channels = picture.shape[2]
     columns = picture.shape[1] - PATCH_PX + 1
-    some = keys[torch.linspace(0, len(keys) - 1, min(len(keys), _FITTED_PATCHES), device=keys.device).long()]
     patches = picture.permute(2, 0, 1).unfold(1, PATCH_PX, 1).unfold(2, PATCH_PX, 1)
-    rows = patches[:, some // columns, some % columns].transpose(0, 1).flatten(1).cpu().double()
+    rows = patches[:, sample // columns, sample % columns].transpose(0, 1).flatten(1).cpu().double()
     mean = rows.mean(0)
     root = _metric_root(channels)
     scaled = (rows - mean) @ root

@@ -50,7 +50,7 @@ def test_what_only_the_mirror_image_shows_is_copied_from_there(solved_px: int) -
         (patch_fill(picture, hole, effort=Effort(solved_px)) - picture).abs()[hole].median()
         for picture in (symmetric, one_sided)
     ]
-    assert errors[0] < 0.006 < 0.04 < errors[1]  # a copy or two that disagree, and no copy at all
+    assert errors[0] < 0.015 < 0.04 < errors[1]  # copies that disagree here and there, and no copy at all
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
