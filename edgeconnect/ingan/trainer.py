@@ -81,19 +81,18 @@ class SingleTrainer:
         with self._autocast():
             y = stage.predict(x, T).float()
             d_terms = stage.d_losses(x, y, scales)
-        optimizer_step(self.optimizers["discriminator"], d_terms, self.stage.weights, self.step + 1)
+        numbers = self._step("discriminator", d_terms)
         stage.D.requires_grad_(False)
         with self._autocast():
             g_terms = stage.g_losses(x, y, T, scales)
-        optimizer_step(self.optimizers["generator"], g_terms, self.stage.weights, self.step + 1)
+        numbers = self._step("generator", g_terms) | numbers
         if self.step >= self.config.inverse_from and stage.weights["inverse"]:
             with self._autocast():
                 inverse_terms = stage.inverse_losses(x, y, T)
-            optimizer_step(self.optimizers["generator"], inverse_terms, self.stage.weights, self.step + 1)
-            g_terms |= inverse_terms
+            numbers |= self._step("generator", inverse_terms)
         stage.D.requires_grad_(True)
         self.step += 1
-        return {name: value.item() for name, value in {**g_terms, **d_terms}.items()}
+        return numbers
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from this step, as plain containers of tensors."""
@@ -112,6 +111,9 @@ class SingleTrainer:
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"the checkpoint does not fit this run's networks: {str(error)[:200]}") from None
         self.step = int(state["step"])
+
+    def _step(self, name: str, terms: Mapping[str, Tensor]) -> dict[str, float]:
+        return optimizer_step(self.optimizers[name], terms, self.stage.weights, self.step + 1)
 
     def _set_learning_rate(self) -> None:
         c = self.config

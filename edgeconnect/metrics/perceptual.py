@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
 
+from edgeconnect.device import exact_float32
 from edgeconnect.errors import InputError
 from edgeconnect.models.downloads import Download, load_tensors
-from edgeconnect.models.vgg import load_features
+from edgeconnect.models.vgg import FeatureExtractor, load_features
 
 Trunk = Literal["alex", "vgg", "squeeze"]
 
@@ -56,7 +57,8 @@ class Lpips:
         """
         if min(a.shape[2:]) < 32:
             raise InputError(f"LPIPS needs pictures of 32 pixels a side, not {a.shape[3]}x{a.shape[2]}")
-        distances: Tensor = self._network(a.to(self._device), b.to(self._device), normalize=True)
+        with exact_float32():
+            distances: Tensor = self._network(a.to(self._device), b.to(self._device), normalize=True)
         return distances.flatten().cpu()
 
 
@@ -85,14 +87,12 @@ class VggDistance:
         b: likewise, not kept.
         """
         hole = None if mask is None else mask.to(self._device)
-        if self._last is None or not torch.equal(self._last[0], a):
+        if self._last is None or self._last[0].device != a.device or not torch.equal(self._last[0], a):
             self._last = a.clone(), self._features(a)
         return _l1(self._last[1], self._features(b), hole).cpu()
 
     def _features(self, batch: Tensor) -> list[Tensor]:
-        found = self._extractor(
-            batch.to(self._device).contiguous(memory_format=torch.channels_last), self.TAPS
-        )
+        found = _exact(self._extractor, batch.to(self._device), self.TAPS)
         return [found[tap] for tap in self.TAPS]
 
 
@@ -122,10 +122,15 @@ class UnitDistance:
         )
 
     def _features(self, batch: Tensor) -> list[Tensor]:
-        found = self._extractor(
-            batch.to(self._device).contiguous(memory_format=torch.channels_last), self.taps
-        )
+        found = _exact(self._extractor, batch.to(self._device), self.taps)
         return [F.normalize(found[tap], dim=1, eps=1e-8) for tap in self.taps]
+
+
+def _exact(extractor: FeatureExtractor, batch: Tensor, taps: Sequence[str]) -> dict[str, Tensor]:
+    """Features in float32 on every device: scores of a GPU are compared with those of a CPU."""
+    with exact_float32():
+        found: dict[str, Tensor] = extractor(batch.contiguous(memory_format=torch.channels_last), taps)
+    return found
 
 
 def perceptual_l1(

@@ -269,6 +269,7 @@ class _Level:
         nearness = RIM_DECAY ** -torch.from_numpy(distance).to(scale.picture)
         self._nearness = nearness[self.field.y + PATCH_PX // 2, self.field.x + PATCH_PX // 2].clamp(min=1e-9)
         self._pixels = places(scale.hole)
+        self._bounds = _bounds(self.field.y, self.field.x) if len(queries) else (0, 0, 0, 0)
         self._source_hole = _with_mirror(scale.hole)
         self._is_coarsest = coarser is None
         self._coherence = COHERENCE if scale.number else FINEST_COHERENCE
@@ -345,7 +346,7 @@ class _Level:
     def _describe(self) -> Tensor:
         """Descriptors of the queries in the present picture."""
         y, x = self.field.y, self.field.x
-        top, left, bottom, right = int(y.min()), int(x.min()), int(y.max()) + 1, int(x.max()) + 1
+        top, left, bottom, right = self._bounds
         part = self.picture[top : bottom + PATCH_PX - 1, left : right + PATCH_PX - 1]
         described = self.index.describe(part)[(y - top) * (right - left) + x - left]
         return torch.cat((described, self._added), dim=1)
@@ -376,6 +377,12 @@ class _Level:
         if count := int(wrong.sum()):
             drawn = torch.randint(len(self.index.keys), (count,), generator=self._generator)
             self.field.matches[wrong] = self.index.keys[drawn.to(self.index.keys.device)]
+
+
+def _bounds(y: Tensor, x: Tensor) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of places (n,) each: with one wait for the device."""
+    top, left, bottom, right = torch.stack((y.min(), x.min(), y.max(), x.max())).tolist()
+    return top, left, bottom + 1, right + 1
 
 
 def _with_mirror(plane: Tensor) -> Tensor:
@@ -531,4 +538,11 @@ class _FullSizeSource:
         height, width = self.closed.shape
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
-        return as_floats(self.photo[y, x]), inside & ~self.closed[y, x]
+        return as_floats(_picked(self.photo, y, x)), inside & ~self.closed[y, x]
+
+
+def _picked(photo: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """`photo[y, x]`, for 16 bits by their signed twins: PyTorch cannot index uint16 on every GPU's build."""
+    if photo.dtype != torch.uint16:
+        return photo[y, x]
+    return photo.view(torch.int16)[y, x].view(torch.uint16)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from edgeconnect.device import exact_float32
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -94,7 +96,8 @@ class PatchIndex:
 
     def describe(self, picture: Tensor, guide: Tensor | None = None) -> Tensor:
         """Descriptors (rows * columns, D) of all patches of a picture (H,W,3) in this index's components."""
-        planes = F.conv2d(picture.permute(2, 0, 1)[None], self._basis, self._bias)[0]
+        with exact_float32():  # TF32's 10 bits would blur the distances of patches that are nearly alike
+            planes = F.conv2d(picture.permute(2, 0, 1)[None], self._basis, self._bias)[0]
         described = planes.permute(1, 2, 0).flatten(0, 1)
         return described if guide is None else torch.cat((described, guide.flatten(0, 1)), dim=1)
 

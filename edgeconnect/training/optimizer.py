@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,22 +17,25 @@ if TYPE_CHECKING:
 
 def optimizer_step(
     optimizer: torch.optim.Optimizer, terms: Mapping[str, Tensor], weights: Mapping[str, float], step: int
-) -> None:
-    """Move the optimizer's parameters by the gradient of the weighted sum; without a term nothing moves.
+) -> dict[str, float]:
+    """Move the optimizer's parameters by the gradient of the weighted sum; the terms as numbers.
 
-    terms: scalars by name. weights: what each counts. step: named in the NonFiniteLossError that a term which
-    is nan or infinite raises before anything moves.
+    Without a term nothing moves. terms: scalars by name. weights: what each counts. step: named in the
+    NonFiniteLossError that a term which is nan or infinite raises before anything moves.
     """
     if not terms:
-        return
-    values = torch.stack(list(terms.values()))
-    if not bool(torch.isfinite(values).all()):  # one wait for the device, not one a term
-        name, value = next((n, v) for n, v in terms.items() if not torch.isfinite(v))
-        raise NonFiniteLossError(f"loss term {name!r} is {value.item()} at step {step}")
+        return {}
+    # a step's one wait for the device, not one a term
+    values = torch.stack([value.detach().float() for value in terms.values()]).tolist()
+    numbers = dict(zip(terms, values, strict=True))
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise NonFiniteLossError(f"loss term {name!r} is {value} at step {step}")
     total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
     optimizer.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
+    return numbers
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

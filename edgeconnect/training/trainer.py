@@ -20,14 +20,12 @@ from edgeconnect.training.stages import EdgeStage, InpaintStage, JointStage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from edgeconnect.models.vgg import FeatureExtractor
     from edgeconnect.training.batch import Batch
     from edgeconnect.training.config import TrainConfig
     from edgeconnect.training.stages import Prediction, Stage
-
-    Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def network_names(config: TrainConfig) -> list[str]:
@@ -101,9 +99,7 @@ class Trainer:
             network.requires_grad_(network in trained)
             if network not in trained:
                 network.eval()  # else each prediction would go on with its spectral norms' power iterations
-        self.averages = {
-            n: AveragedModel(g, multi_avg_fn=self._average) for n, g in self.stage.generators.items()
-        }
+        self.averages = {n: AveragedModel(g) for n, g in self.stage.generators.items()}
         self.optimizers = {"g": self._adam(self.stage.generators), "d": self._adam(self.stage.discriminators)}
         if config.compile:
             # the rest is convolutions, which compiling leaves as they are
@@ -125,19 +121,16 @@ class Trainer:
         with self._autocast():
             prediction = self.predict(batch)
             d_terms = self.d_losses(batch, prediction.detach())
-        optimizer_step(self.optimizers["d"], d_terms, self.stage.weights, self.step + 1)
+        d_numbers = optimizer_step(self.optimizers["d"], d_terms, self.stage.weights, self.step + 1)
         self._freeze_discriminators(True)
         with self._autocast():
             g_terms = self.stage.g_losses(batch, prediction)
             g_terms |= {name: loss(batch, prediction) for name, loss in self.extra.items()}
-        optimizer_step(self.optimizers["g"], g_terms, self.stage.weights, self.step + 1)
+        g_numbers = optimizer_step(self.optimizers["g"], g_terms, self.stage.weights, self.step + 1)
         self._freeze_discriminators(False)
+        self._average()
         self.step += 1
-        for name, average in self.averages.items():
-            average.update_parameters(self.stage.generators[name])
-        terms = {**g_terms, **d_terms}
-        values = torch.stack([value.detach().float() for value in terms.values()])
-        return dict(zip(terms, mean(values, self.ranks).tolist(), strict=True))
+        return self._of_all({**g_numbers, **d_numbers})
 
     @torch.no_grad()
     def averaged_prediction(self, batch: Batch) -> Prediction:
@@ -203,10 +196,26 @@ class Trainer:
         parameters = [p for network in networks.values() for p in network.parameters()]
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=self.config.betas, fused=True)
 
-    def _average(self, averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
-        """Exponential moving average whose memory grows with the run until it reaches `ema_decay`."""
-        decay = min(self.config.ema_decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(averaged, current, 1 - decay)
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Exponential moving average whose memory grows with the run until it reaches `ema_decay`.
+
+        `AveragedModel.update_parameters` would read its count on the device, and wait for it.
+        """
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step)) if self.step else 0.0
+        for name, average in self.averages.items():
+            mine, current = average.module, self.stage.generators[name]
+            torch._foreach_lerp_(list(mine.parameters()), list(current.parameters()), 1 - decay)
+            for buffer, new in zip(mine.buffers(), current.buffers(), strict=True):
+                buffer.copy_(new)
+            average.n_averaged += 1
+
+    def _of_all(self, numbers: dict[str, float]) -> dict[str, float]:
+        """The mean over all processes of a step's loss terms."""
+        if self.ranks.world == 1:
+            return numbers
+        values = torch.tensor(list(numbers.values()), device=self.device)
+        return dict(zip(numbers, mean(values, self.ranks).tolist(), strict=True))
 
     def _freeze_discriminators(self, frozen: bool) -> None:
         for network in self.stage.discriminators.values():

@@ -314,11 +314,11 @@ KINDS: dict[str, tuple[Callable[[Run, Generator, float], None], int]] = {
 """Each kind: what breaks the run, and how many data workers it has."""
 
 
-def different(first: Run, second: Run) -> list[str]:
-    """In what two runs that have ended differ."""
+def different(first: Run, second: Run, steps: int = STEPS) -> list[str]:
+    """In what two runs that have ended after some steps differ."""
     weights = [_contents(run.paths.weights) for run in (first, second)]
     found = [] if _equal(*weights) else ["weights"]
-    states = [torch.load(run.paths.checkpoint(STEPS), weights_only=True) for run in (first, second)]
+    states = [torch.load(run.paths.checkpoint(steps), weights_only=True) for run in (first, second)]
     found += [] if _equal(*states) else ["checkpoint"]
     names = [_names(run) for run in (first, second)]
     found += [f"files {names[0] ^ names[1]}"] if names[0] != names[1] else []

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from small import tiny_config, tiny_options
+from tools import elastic
+from tools.elastic import Start, said_in, torchrun, trainers, wait_until
 
 from edgeconnect.errors import InputError
 from edgeconnect.training.config import TrainConfig
@@ -23,29 +22,10 @@ from edgeconnect.training.distributed import Ranks, share
 from edgeconnect.training.loop import train
 from edgeconnect.training.run_folder import Paths
 
-ROOT = Path(__file__).parents[2]
-
 LONG = pytest.mark.skipif(
     "EDGECONNECT_LONG_TESTS" not in os.environ,
     reason="several processes for minutes: set EDGECONNECT_LONG_TESTS=1",
 )
-
-
-def torchrun(options: dict[str, Any], *flags: str, resume: bool = False) -> subprocess.Popen[bytes]:
-    """`edgeconnect train` under `torchrun` with some flags; what it prints goes into a file."""
-    names = {name: f"--{name.replace('_', '-')}" for name in options if name != "stage"} | {
-        "run": "--run-dir"
-    }
-    given = [part for name, flag in names.items() for part in (flag, str(options[name]))]
-    command = [sys.executable, "-m", "torch.distributed.run", *flags, "-m", "edgeconnect", "train"]
-    command += [options["stage"], *given, *(["--resume"] if resume else [])]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    with said_in(options).open("ab") as said:
-        return subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
-
-
-def said_in(options: dict[str, Any]) -> Path:
-    return Path(options["run"]).with_suffix(".txt")
 
 
 def run_on(processes: int, options: dict[str, Any], *, resume: bool = False) -> None:
@@ -99,49 +79,15 @@ def test_one_two_and_four_processes_take_the_same_steps_and_each_other_s_checkpo
 
 
 @pytest.fixture
-def hosts() -> Iterator[Callable[[dict[str, Any]], subprocess.Popen[bytes]]]:
-    """Starts agents that meet on a port of this machine, each as if it were a host of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    flags = ["--nnodes", "1:2", "--nproc-per-node", "1", "--max-restarts", "3", "--rdzv-backend", "c10d"]
-    flags += ["--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "run", "--local-addr", "127.0.0.1"]
-    started = []
-
-    def start(options: dict[str, Any]) -> subprocess.Popen[bytes]:
-        # the first one keeps the meeting point, since the others are killed
-        meeting = ["--rdzv-conf", f"last_call_timeout=3,is_host={int(not started)}"]
-        started.append(torchrun(options, *flags, *meeting))
-        return started[-1]
-
-    yield start
-    for agent in started:
-        for process in [*trainers(agent), agent.pid]:
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        agent.wait()
-
-
-def trainers(agent: subprocess.Popen[bytes]) -> list[int]:
-    """The processes that an agent has started."""
-    children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children")
-    return [int(number) for number in children.read_text().split()] if children.exists() else []
-
-
-def wait_until(condition: Callable[[], bool], options: dict[str, Any], seconds: float = 200) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, said_in(options).read_text()
-        time.sleep(0.05)
+def hosts() -> Iterator[Start]:
+    """Two hosts on this machine."""
+    with elastic.hosts() as start:
+        yield start
 
 
 @LONG
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_a_run_goes_on_by_itself_when_a_process_or_a_host_is_killed(
-    tmp_path: Path, hosts: Callable[[dict[str, Any]], subprocess.Popen[bytes]]
-) -> None:
+def test_a_run_goes_on_by_itself_when_a_process_or_a_host_is_killed(tmp_path: Path, hosts: Start) -> None:
     steps = 160
     options = tiny_options(tmp_path, steps=steps, save_every=8, validate_every=steps, keep=steps)
     paths = Paths(Path(options["run"]))
@@ -158,3 +104,9 @@ def test_a_run_goes_on_by_itself_when_a_process_or_a_host_is_killed(
     assert said.count("resumed from") >= 2 and "process 0 of 2: expected an answer of the others" in said
     config = tiny_config(tmp_path, **options)
     assert [line["step"] for line in steps_logged(config)] == list(range(1, steps + 1))
+
+
+@LONG
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_run_that_lost_a_process_reaches_the_unbroken_run_s_weights(tmp_path: Path) -> None:
+    assert elastic.run(tmp_path, times=1) == [""]
