@@ -178,7 +178,8 @@ def test_a_gpu_of_the_cluster_that_pytorch_cannot_use_is_said_and_can_be_done_wi
         assert run(words) == 1
         said = capsys.readouterr().err
         assert "expected a GPU that PyTorch can use, as the Ray cluster has one there, got none" in said
-        assert len(said.splitlines()) == 1
+        # where Ray is slow to start, it is said before that a worker is waited for
+        assert len([line for line in said.splitlines() if "no room for a worker yet" not in line]) == 1
         assert run([*words, "--device", "cpu", "--jobs", "1"]) == 0
         assert run([*words, "--inpainter", "telea", "--out", "telea", "--jobs", "1"]) == 0
     assert (folder / "out/photos/1.png").exists() and (folder / "telea/photos/1.png").exists()
