@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from skimage import data
@@ -119,15 +120,10 @@ def compare(folder: Path, options: argparse.Namespace) -> Iterator[Row]:
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
     """Processes that are started meanwhile find this checkout and a folder's modules."""
-    before = os.environ.get("PYTHONPATH")
     root = str(Path(__file__).parents[1])
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, str(folder), before]))
-    try:
+    paths = filter(None, [root, str(folder), os.environ.get("PYTHONPATH")])
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(paths)):
         yield
-    finally:
-        os.environ.pop("PYTHONPATH")
-        if before is not None:
-            os.environ["PYTHONPATH"] = before
 
 
 def _timed(

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -365,15 +366,10 @@ def _equal(first: Any, second: Any) -> bool:
 @contextmanager
 def _imported_once() -> Iterator[None]:
     """The process that is started now, and forked for each run, imports this module."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["faults"])
-    try:
+    paths = filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(paths)):
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["faults"])
         yield
-    finally:
-        os.environ.pop("PYTHONPATH")
-        if before is not None:
-            os.environ["PYTHONPATH"] = before
 
 
 def run(
