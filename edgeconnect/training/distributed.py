@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from edgeconnect.errors import InputError
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
+    from torch.distributed.distributed_c10d import Store
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,10 @@ def joined(device_type: str) -> Iterator[Ranks]:
         yield Ranks()
         return
     ranks = Ranks(*(int(os.environ[name]) for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE")))
-    distributed.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    store = fresh(next(rendezvous("env://"))[0], ranks)
+    distributed.init_process_group(
+        "nccl" if device_type == "cuda" else "gloo", store=store, rank=ranks.rank, world_size=ranks.world
+    )
     try:
         yield ranks
         distributed.barrier()  # one that ends while others still talk takes their connections down
@@ -61,6 +69,28 @@ def joined(device_type: str) -> Iterator[Ranks]:
         ) from None
     finally:
         distributed.destroy_process_group()
+
+
+def fresh(store: Store, ranks: Ranks) -> Store:
+    """A part of the processes' common store that nobody used before; every process must ask.
+
+    torchrun keeps its store when it starts processes again. The addresses of ended processes are still in
+    it, and who read one would wait for an answer until the time is out. Each process has a new name, though,
+    and the first process's name is the part's: it answers to all names it finds until all have got it.
+    """
+    name = uuid.uuid4().hex
+    if not ranks.is_main:
+        store.set(f"joining/{ranks.rank}", name)
+        common = store.get(f"answer/{name}").decode()
+        store.set(f"{common}/joined/{ranks.rank}", "")
+        return PrefixStore(common, store)
+    missing = set(range(1, ranks.world))
+    while missing:
+        for other in missing:
+            store.set(f"answer/{store.get(f'joining/{other}').decode()}", name)
+        time.sleep(0.01)
+        missing = {other for other in missing if not store.check([f"{name}/joined/{other}"])}
+    return PrefixStore(name, store)
 
 
 class Step(nn.Module):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from torch import nn
 
 from edgeconnect.training import distributed
-from edgeconnect.training.distributed import Ranks, anywhere, joined, parallel
+from edgeconnect.training.distributed import Ranks, anywhere, fresh, joined, parallel
 
 MANY = Ranks(0, 0, 2)
 """What makes the functions take the way of many processes."""
@@ -70,3 +72,17 @@ def test_a_vote_is_carried_by_any_process(group: Ranks) -> None:
         assert anywhere(True, ranks, cpu) is True
         assert anywhere(False, ranks, cpu) is False
     distributed.wait(MANY)
+
+
+def test_processes_that_start_again_do_not_read_what_ended_ones_left_in_their_store() -> None:
+    store = torch.distributed.HashStore()
+
+    def join(rank: int) -> bytes:
+        time.sleep(0.05 * rank)  # the first process finds the names of the start before
+        own = fresh(store, Ranks(rank, rank, 3))
+        own.set(f"address/{rank}", str(start))
+        return b"".join(own.get(f"address/{other}") for other in range(3))
+
+    for start in range(3):
+        with ThreadPoolExecutor(3) as threads:
+            assert list(threads.map(join, range(3))) == [str(start).encode() * 3] * 3
