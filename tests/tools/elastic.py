@@ -140,7 +140,7 @@ def run(folder: Path, times: int, seed: int = 0) -> list[str]:
         kill = int(rng.integers(2)), int(rng.integers(1, 12)), float(rng.uniform(0, 0.1))
         try:
             broken = train(folder, f"broken_{number}", kill)
-            found.append(", ".join(faults.different(unbroken, broken, STEPS)))
+            found.append(", ".join(faults.different(unbroken, broken, STEPS, SAVE_EVERY, STEPS)))
         except faults.Fault as fault:
             found.append(str(fault))
     return found

@@ -315,7 +315,9 @@ KINDS: dict[str, tuple[Callable[[Run, Generator, float], None], int]] = {
 """Each kind: what breaks the run, and how many data workers it has."""
 
 
-def different(first: Run, second: Run, steps: int = STEPS) -> list[str]:
+def different(
+    first: Run, second: Run, steps: int = STEPS, save_every: int = SAVE_EVERY, keep: int = KEEP
+) -> list[str]:
     """In what two runs that have ended after some steps differ."""
     weights = [_contents(run.paths.weights) for run in (first, second)]
     found = [] if _equal(*weights) else ["weights"]
@@ -323,7 +325,10 @@ def different(first: Run, second: Run, steps: int = STEPS) -> list[str]:
     found += [] if _equal(*states) else ["checkpoint"]
     names = [_names(run) for run in (first, second)]
     found += [f"files {names[0] ^ names[1]}"] if names[0] != names[1] else []
-    found += [f"checkpoints {_steps(run)}" for run in (first, second) if _steps(run) != _steps_to_keep(run)]
+    for run in (first, second):
+        # saved are every `save_every`th step and wherever the run was told to end
+        saved = sorted({*range(save_every, steps + 1, save_every), *_steps(run)})
+        found += [f"checkpoints {_steps(run)}"] if _steps(run) != saved[-keep:] else []
     logs = [[json.loads(line) for line in run.paths.log.read_text().splitlines()] for run in (first, second)]
     for lines in logs:
         for line in lines:
@@ -342,11 +347,6 @@ def _names(run: Run) -> set[str]:
 def _steps(run: Run) -> list[int]:
     """Those whose checkpoints are there."""
     return [int(path.stem.partition("_")[2]) for path in run.paths.checkpoints()]
-
-
-def _steps_to_keep(run: Run) -> list[int]:
-    """The last of those that it saved: at every `SAVE_EVERY`, and wherever it was told to end."""
-    return sorted({*range(SAVE_EVERY, STEPS + 1, SAVE_EVERY), *_steps(run)})[-KEEP:]
 
 
 def _contents(weights: Path) -> dict[str, Any]:
