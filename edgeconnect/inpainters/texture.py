@@ -24,6 +24,7 @@ WIDE_PX = 12  # half the width from which on a hole is wide
 RAMP_PX = 4  # from the rim, over which patches replace the guide
 SOFT, SHARP = 0.5, 0.9  # the guide's detail against the patches', between which they replace it at the rim
 FINE_PX, AROUND_PX, LEAST_DETAIL = 1.5, 4, 0.5  # what is detail, and where: sigmas, and squared levels
+AROUND_HOLE_PX = 32  # of the pictures, that this is decided by: more than all of it reaches
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
 
@@ -102,9 +103,14 @@ def _shared(pixels: Image) -> torch.Tensor:
 
 def _over_guide(hole: Mask, filled: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
     """What was copied, laid over the guide as `_patch_share` says: (h,w,3)."""
-    share = torch.from_numpy(_patch_share(hole, filled.cpu().numpy(), guide.cpu().numpy()))[..., None]
+    left, top, width, height = cv2.boundingRect(hole.astype(np.uint8))
+    part = Box(top, left, top + height, left + width).grown(AROUND_HOLE_PX, hole.shape).slices
+    new, soft = filled[part], guide[part]
+    share = torch.from_numpy(_patch_share(hole[part], new.cpu().numpy(), soft.cpu().numpy()))[..., None]
     share = share.to(filled)
-    return torch.where(share < 1, torch.lerp(guide, filled, share), filled)
+    result = filled.clone()
+    result[part] = torch.where(share < 1, torch.lerp(soft, new, share), new)
+    return result
 
 
 def windows_of(mask: Mask) -> list[tuple[Box, Box]]:

@@ -34,6 +34,7 @@ from edgeconnect.patches.matching import (
     PATCH_PX,
     PatchField,
     PatchIndex,
+    box_means,
     grid_size,
     patch_detail,
     patches_touching,
@@ -159,7 +160,7 @@ class _Scale:
 
 def _known_shares(closed: Tensor) -> Tensor:
     """The known share of each patch, 0 where that is less than MIN_KNOWN or its middle is unknown."""
-    share = F.avg_pool2d((~closed)[None, None].float(), PATCH_PX, 1)[0, 0]
+    share = box_means((~closed)[None, None].float(), PATCH_PX, PATCH_PX)[0, 0]
     half = PATCH_PX // 2
     return torch.where((share >= MIN_KNOWN) & ~closed[half:-half, half:-half], share, 0)
 
@@ -431,7 +432,7 @@ def _guide_planes(guide: Tensor) -> Tensor:
     """The guide around the middle of each patch, as much as GUIDE_WEIGHT of 49 pixels: (rows, columns, 3)."""
     planes = F.pad(guide.permute(2, 0, 1)[None], (GUIDE_PX // 2,) * 4, "replicate")
     half = PATCH_PX // 2
-    blurred = F.avg_pool2d(planes, GUIDE_PX, 1)[0, :, half:-half, half:-half]
+    blurred = box_means(planes, GUIDE_PX, GUIDE_PX)[0, :, half:-half, half:-half]
     return math.sqrt(GUIDE_WEIGHT * PATCH_PX**2) * blurred.permute(1, 2, 0)
 
 

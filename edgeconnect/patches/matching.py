@@ -18,13 +18,14 @@ from torch.nn import functional as F
 from edgeconnect.device import exact_float32
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 PATCH_PX = 7
 COMPONENTS = 24
 GRADIENT_WEIGHT = 1.0  # of squared gradient differences, against squared colour differences
 _SAMPLED_PATCHES = 2000  # that principal components and the mean energy are computed from
 _QUERIES_AT_ONCE, _KEYS_AT_ONCE = 256, 4096  # scores of a block: 4 MB, which stay in the processor's cache
+_PIXELS_AT_ONCE = 8192  # that are voted for, each by 49 patches: 8 MB
 _NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
@@ -57,9 +58,13 @@ def patch_detail(picture: Tensor) -> Tensor:
     return total[0, 0].clamp(min=0)
 
 
+def box_means(planes: Tensor, height: int, width: int) -> Tensor:
+    """Means over boxes inside (N,C,H,W), along one side and then the other: faster than both at once."""
+    return F.avg_pool2d(F.avg_pool2d(planes, (height, 1), 1), (1, width), 1)
+
+
 def _box_sum(planes: Tensor, height: int, width: int) -> Tensor:
-    """Sums over boxes, along one side and then the other: several times faster than both at once."""
-    return F.avg_pool2d(F.avg_pool2d(planes, (height, 1), 1), (1, width), 1) * (height * width)
+    return box_means(planes, height, width) * (height * width)
 
 
 class PatchIndex:
@@ -266,29 +271,24 @@ class PatchField:
         queries. pixels: (y, x) of the target, (n,) each, every one inside at least one query.
         """
         y, x = pixels
-        proposed = source.flatten(0, 1)
-        sums = proposed.new_zeros(len(y), proposed.shape[1])
-        for pixel, weight in self._covering(source.shape[1], weights, y, x):
-            sums += proposed[pixel] * weight[:, None]
-        return sums[:, :-1] / sums[:, -1:].clamp(min=1e-30)
-
-    def _covering(
-        self, source_width: int, weights: Tensor, y: Tensor, x: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each of the 49 places in a patch: the source pixel that it puts at (y, x), and its weight."""
         margin = PATCH_PX - 1  # a border of patches without weight
         width = self.columns + 2 * margin
-        places = (self.y + margin) * width + self.x + margin
-        corners = places.new_zeros((self.rows + 2 * margin) * width)
-        columns = source_width - PATCH_PX + 1
-        corners[places] = self.matches // columns * source_width + self.matches % columns
+        at = (self.y + margin) * width + self.x + margin
+        corners = at.new_zeros((self.rows + 2 * margin) * width)
+        columns = source.shape[1] - PATCH_PX + 1
+        corners[at] = self.matches // columns * source.shape[1] + self.matches % columns
         weight = weights.new_zeros(len(corners))
-        weight[places] = weights
-        first = (y + margin) * width + x + margin
-        for dy in range(PATCH_PX):
-            for dx in range(PATCH_PX):
-                patch = first - (dy * width + dx)
-                yield (corners[patch] + dy * source_width + dx), weight[patch]
+        weight[at] = weights
+        inside = torch.arange(PATCH_PX, device=at.device)
+        back = (inside[:, None] * width + inside).flatten()  # the 49 patches over a pixel
+        forth = (inside[:, None] * source.shape[1] + inside).flatten()  # and its place in what each copies
+        proposed, sums = source.flatten(0, 1), []
+        for first in torch.split((y + margin) * width + x + margin, _PIXELS_AT_ONCE):
+            over = first[:, None] - back
+            copied = corners[over].add_(forth)
+            sums.append(F.embedding_bag(copied, proposed, mode="sum", per_sample_weights=weight[over]))
+        total = torch.cat(sums)
+        return total[:, :-1] / total[:, -1:].clamp(min=1e-30)
 
 
 _NO_OFFSET = -(2**30)
