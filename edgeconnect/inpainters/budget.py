@@ -28,8 +28,8 @@ LEAST = EFFORTS[-1]
 PLANNED_SHARE = 0.85  # of the budget; reading, writing and a slower machine take the rest
 LATE = 1.1  # of the budget, at which what is left is cut
 
-COSTS = (0.16, 0.063e-6, 3.9e-6, 21e-6, 0.69e-6, 0.055e-6)
-"""Seconds of one core with AVX-512 for each of `work_of`, as `python -m eval.budgets` fits them."""
+COSTS = (0.11, 0.12e-6, 2e-6, 14e-6, 0.36e-6, 0.046e-6)
+"""Seconds of one core for each of `work_of`: half more than `python -m eval.budgets` fits on one with AVX-512."""
 
 _WARM_UP = 2.0  # seconds, before which the first calls of libraries say nothing of a machine's speed
 
