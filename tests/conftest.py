@@ -16,7 +16,9 @@ import pytest
 import torch
 
 from edgeconnect import EdgeConnect
+from edgeconnect.inpainters import texture
 from edgeconnect.models.checkpoint import Weights, build_network, save_weights
+from edgeconnect.patches.fill import Effort, patch_tiles
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -125,6 +127,15 @@ def photo(rng: np.random.Generator) -> np.ndarray:
         top, left = rng.integers(height - 20), rng.integers(width - 20)
         picture[top : top + 20, left : left + 20] = rng.random(3)
     return (picture * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def quick_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holes are matched at a small size and seams stay: for what holds whatever is copied into a hole."""
+    effort = Effort(solved_px=2**11, blend_steps=0)
+    monkeypatch.setattr(
+        texture, "patch_tiles", lambda *given, **options: patch_tiles(*given, **options | {"effort": effort})
+    )
 
 
 @pytest.fixture
