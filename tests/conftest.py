@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 
-from edgeconnect import EdgeConnect
-from edgeconnect.models.checkpoint import Weights, build_network, save_weights
-
+# what imports PyTorch is imported in the fixtures: `pytest -n` reads this file before it starts its workers
 if TYPE_CHECKING:
+    import torch
     from playwright.sync_api import Browser
     from starlette.testclient import TestClient
 
+    from edgeconnect import EdgeConnect
     from edgeconnect.web.models import Models
 
 
@@ -39,8 +38,6 @@ FLAGS = [
 
 # cuBLAS looks at it once, with its first product; without it deterministic kernels are refused from then on
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 
 
 COSTLY = {"browser", "cluster", "converted"}
@@ -62,12 +59,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """pytest-xdist runs one worker per core; their torch threads must not fight."""
+    import torch
+
     torch.set_num_threads(1)
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_cuda)])
+@pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> torch.device:
     """Each device that a claim about arithmetic should hold on; CUDA where there is a GPU."""
+    import torch
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA GPU here")
     return torch.device(request.param)
 
 
@@ -80,6 +83,10 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def _small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `weights_file` is a copy of."""
+    import torch
+
+    from edgeconnect.models.checkpoint import Weights, build_network, save_weights
+
     torch.manual_seed(0)
     networks = {
         "edge_generator": build_network("edge_generator", width=8, blocks=1),
@@ -93,6 +100,8 @@ def _small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def weights_file(tmp_path: Path, _small_weights: Path) -> Path:
     """A weights file with both generators, small and untrained."""
+    import torch
+
     torch.manual_seed(0)
     return Path(shutil.copy(_small_weights, tmp_path))
 
@@ -102,6 +111,8 @@ def model(weights_file: Path) -> EdgeConnect:
     """An untrained EdgeConnect on the CPU in float32: what does not depend on training can be claimed of
     it.
     """
+    from edgeconnect import EdgeConnect
+
     return EdgeConnect.load(weights_file, device="cpu", precision="float32")
 
 
@@ -125,6 +136,18 @@ def photo(rng: np.random.Generator) -> np.ndarray:
         top, left = rng.integers(height - 20), rng.integers(width - 20)
         picture[top : top + 20, left : left + 20] = rng.random(3)
     return (picture * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def quick_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holes are matched at a small size and seams stay: for what holds whatever is copied into a hole."""
+    from edgeconnect.inpainters import texture
+    from edgeconnect.patches.fill import Effort, patch_tiles
+
+    effort = Effort(solved_px=2**11, blend_steps=0)
+    monkeypatch.setattr(
+        texture, "patch_tiles", lambda *given, **options: patch_tiles(*given, **options | {"effort": effort})
+    )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import torch
 from PIL import Image
 
 from edgeconnect import cli
+from edgeconnect.engines import choice
+from edgeconnect.engines.local import in_this_process
 from edgeconnect.masks.regions import Box
 from edgeconnect.models.vgg import VGG19_CHANNELS, FeatureExtractor
 from edgeconnect.patches.fill import as_floats, patch_tiles
@@ -163,6 +166,18 @@ def sentence_of(*words: object) -> str:
     sentence = said.getvalue().rpartition("edgeconnect: ")[2]
     assert sentence.endswith("\n") and "\n" not in sentence[:-1]
     return sentence[:-1]
+
+
+def pickled_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--jobs` sends its work through pickle, but does it in this process: that several processes do each
+    item once is for tests/engines to say, and each of them takes seconds to import PyTorch."""
+
+    def on_processes(setup: Any, items: Any, workers: int, again: Any) -> Any:
+        assert workers > 1
+        work = pickle.loads(pickle.dumps(setup))()
+        yield from in_this_process(lambda item: work(pickle.loads(pickle.dumps(item))), items)
+
+    monkeypatch.setattr(choice, "on_processes", on_processes)
 
 
 def nearly(value: Any, rel: float = 1e-4) -> Any:

@@ -12,6 +12,7 @@ LINUX_ALONE = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="l
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("processes")
 @LINUX_ALONE
 def test_broken_runs_reach_the_unbroken_run_s_weights(tmp_path: Path) -> None:
     kinds = faults.KINDS.keys() - {"killed at any moment"}  # which takes many runs to say anything

@@ -52,13 +52,12 @@ def test_settings_of_the_whole_process_are_made_by_the_command_line_alone() -> N
     assert {path.parent.name for path in users} == {"cli"}
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS])
-def test_help_does_not_import_torch(verb: str) -> None:
+def test_help_does_not_import_torch() -> None:
     program = (
         "import sys\nfrom edgeconnect.cli import main\n"
-        f"try: main([*{[verb] if verb else []}, '--help'])\n"
-        "except SystemExit as ended: print(ended.code, 'torch' in sys.modules)"
+        f"for words in [[], *([verb] for verb in {list(VERBS)})]:\n"
+        "    try: main([*words, '--help'])\n"
+        "    except SystemExit as ended: assert ended.code == 0 and 'torch' not in sys.modules, words\n"
+        "    else: raise AssertionError(words)"
     )
-    command = [sys.executable, "-c", program]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines()[-1] == "0 False"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)

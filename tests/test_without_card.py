@@ -23,8 +23,8 @@ from edgeconnect.metrics.perceptual import UnitDistance, VggDistance
 from edgeconnect.metrics.stateful import StructuralSimilarity
 from edgeconnect.models.generators import EdgeGenerator
 from edgeconnect.models.smooth_fill import smooth_fill
+from edgeconnect.patches import fill, redraw
 from edgeconnect.patches.fill import Effort
-from edgeconnect.patches.redraw import redraw
 from edgeconnect.training.batch import Batch
 from edgeconnect.training.trainer import Trainer, build_networks
 from edgeconnect.training.validation import validate
@@ -33,7 +33,11 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def card() -> Iterator[Card]:
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    """The card; patches are matched a few times, as the first times are as all others."""
+    monkeypatch.setattr(fill, "ITERATIONS", (2, 2, 1))
+    monkeypatch.setattr(fill, "THIN_ITERATIONS", 2)
+    monkeypatch.setattr(redraw, "ITERATIONS", (3, 2, 2))
     with made_up_card() as card:
         yield card
 
@@ -199,8 +203,8 @@ def test_a_hole_is_filled_from_patches_on_a_card(
 def test_a_photo_is_redrawn_on_a_card(card: Card, small: np.ndarray) -> None:
     source = torch.from_numpy(small[:24, :24] / np.float32(255))
     drawn = source.repeat_interleave(2, 1)
-    found = redraw(on_card(drawn), on_card(source))
-    torch.testing.assert_close(found.cpu(), redraw(drawn, source), rtol=0, atol=1e-3)
+    found = redraw.redraw(on_card(drawn), on_card(source))
+    torch.testing.assert_close(found.cpu(), redraw.redraw(drawn, source), rtol=0, atol=1e-3)
 
 
 @pytest.mark.slow

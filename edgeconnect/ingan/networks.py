@@ -34,10 +34,17 @@ class Generator(nn.Module):
     (N,3,h,w), any h and w from 4 up, and a `transform` of feature maps -> (N,3,H,W) of its size. `width`
     channels after the entry, doubled by each of `downscales` poolings; then `blocks` residual blocks.
     `residual` (not published): what comes out is added to the transformed picture, and starts at 0.
+    spectral: normalise the weights, as in use; without it there is only something to look at.
     """
 
     def __init__(
-        self, *, width: int = 64, downscales: int = 3, blocks: int = 6, residual: bool = False
+        self,
+        *,
+        width: int = 64,
+        downscales: int = 3,
+        blocks: int = 6,
+        residual: bool = False,
+        spectral: bool = True,
     ) -> None:
         super().__init__()
         self.config = {"width": width, "downscales": downscales, "blocks": blocks, "residual": residual}
@@ -49,7 +56,8 @@ class Generator(nn.Module):
         self.ups = nn.ModuleList(_layer(ReflectConv(2 * w, w, 3, bias=False)) for w in reversed(widths[:-1]))
         self.last = ReflectConv(width, 3, 7)
         initialise(self)
-        normalise_spectrum(self, keep=self.last)
+        if spectral:
+            normalise_spectrum(self, keep=self.last)
         if residual:
             nn.init.zeros_(self.last.weight)
 

@@ -18,6 +18,7 @@ from edgeconnect.io.atomic import write_atomically
 from edgeconnect.io.encoders import to_8bit
 from edgeconnect.io.schema import checked, parse_json
 from edgeconnect.models.checkpoint import opened, read_tensors
+from edgeconnect.models.layers import normalised_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,9 +90,11 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         said = file.metadata()
         config, made = (parse_json(said.get(name, ""), f"{path}: {name}") for name in ("config", "made"))
         values = checked(_Config, config, f"{path}: config").model_dump()
-        with torch.device("meta"):
-            skeleton = Generator(**values).state_dict()
-        expected = {key: (tuple(t.shape), t.is_floating_point()) for key, t in skeleton.items()}
+        with torch.device("meta"):  # no memory for a config that the file does not fit
+            skeleton = Generator(**values, spectral=False)
+        counts = {key for key, tensor in skeleton.state_dict().items() if not tensor.is_floating_point()}
+        shapes = normalised_shapes(skeleton, keep=skeleton.last)
+        expected = {key: (shape, key not in counts) for key, shape in shapes.items()}
         tensors = read_tensors(path, file, "", expected)
     generator = Generator(**values)
     generator.load_state_dict(tensors)

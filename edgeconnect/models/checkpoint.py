@@ -194,11 +194,15 @@ def read_tensors(
 
 
 def _rebuild(path: Path, name: str, config: dict[str, Any], file: Any) -> nn.Module:
-    with torch.device("meta"):
-        shapes = effective_shapes(build_network(name, spectral=False, **config))
+    with torch.device("meta"):  # no memory for a config that the file does not fit, no numbers drawn
+        network = build_network(name, spectral=False, **config)
+    shapes = effective_shapes(network)
     tensors = read_tensors(path, file, f"{name}.", {key: (shape, True) for key, shape in shapes.items()})
-    network = build_network(name, spectral=False, **config)
-    set_effective_weights(network, tensors)
+    if name.endswith("_discriminator"):  # which always has spectral norm
+        network = build_network(name, **config)
+        set_effective_weights(network, tensors)
+    else:
+        network.load_state_dict(tensors, assign=True)
     return network.eval()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -123,9 +124,11 @@ def _smooth_fill(op: Any) -> Callable[[Value, Value], Value]:
     holes notice that cover whole cells of 2^SMOOTH_LEVELS px.
     """
 
+    @cache
     def floats(value: float) -> Value:
         return op.Constant(value_float=value)
 
+    @cache
     def ints(*values: int) -> Value:
         return op.Constant(value_ints=values)
 
@@ -182,4 +185,9 @@ def _smooth_fill(op: Any) -> Callable[[Value, Value], Value]:
         side = op.ReduceMin(op.Shape(photo, start=2), keepdims=0)
         return composite(photo, op.Where(op.Greater(side, op.Constant(value_int=2)), filled, mean), mask)
 
-    return lambda photo, mask: level(photo, mask, TENSION, SMOOTH_LEVELS)
+    def filled(photo: Value, mask: Value) -> Value:
+        floats.cache_clear()  # a constant is a part of one graph
+        ints.cache_clear()
+        return level(photo, mask, TENSION, SMOOTH_LEVELS)
+
+    return filled

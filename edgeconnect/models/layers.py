@@ -187,9 +187,12 @@ def convolutions(network: nn.Module) -> dict[str, Convolution]:
 def initialise(network: nn.Module) -> None:
     """Every convolution's weights from normal(0, 0.02), biases 0 (the paper's initialisation).
 
-    network: any module, in place.
+    network: any module, in place; on the meta device, where there is nothing to draw, it stays as it is
+    (PyTorch would import its compiler for that, which takes longer than to load a photo and fill it).
     """
     for conv in convolutions(network).values():
+        if conv.weight.is_meta:
+            continue
         nn.init.normal_(conv.weight, 0.0, INIT_STD)
         if conv.bias is not None:
             nn.init.zeros_(conv.bias)
@@ -200,6 +203,21 @@ def normalise_spectrum(network: nn.Module, keep: nn.Module | None = None) -> Non
     for conv in convolutions(network).values():
         if conv is not keep:
             spectral_norm(conv)
+
+
+def normalised_shapes(network: nn.Module, keep: nn.Module | None = None) -> dict[str, tuple[int, ...]]:
+    """The shapes of the state that `network` has after `normalise_spectrum`, without computing any norm.
+
+    network: without spectral norm, on the meta device too. keep: as there.
+    """
+    shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    for name, conv in convolutions(network).items():
+        if conv is not keep:
+            state = f"{name}.parametrizations.weight"
+            rows, columns = _matrix(conv, conv.weight).shape
+            shapes[f"{state}.original"] = shapes.pop(f"{name}.weight")
+            shapes |= {f"{state}.0._u": (rows,), f"{state}.0._v": (columns,)}
+    return shapes
 
 
 def effective_weights(network: nn.Module) -> dict[str, Tensor]:

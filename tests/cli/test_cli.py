@@ -14,6 +14,8 @@ from edgeconnect.cli import demo, main
 from edgeconnect.edges.canny import canny, to_gray
 from edgeconnect.io import images
 
+pytestmark = pytest.mark.usefixtures("quick_patches")  # the command line, not the fill
+
 
 def _run(*arguments: object) -> int:
     with pytest.raises(SystemExit) as exit_:

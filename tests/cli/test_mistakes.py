@@ -28,6 +28,8 @@ from edgeconnect.models.weights import SHIPPED, find_weights
 from edgeconnect.training.config import make_config
 from masks import check
 
+pytestmark = pytest.mark.usefixtures("quick_patches")  # the command line, not the fill
+
 EXIF_TURNED = 6  # to be shown turned by 90 degrees
 
 

@@ -27,6 +27,8 @@ from test_readme import BLOCK, ROOT
 from edgeconnect import cli
 from edgeconnect.masks.shapes import square
 
+pytestmark = pytest.mark.usefixtures("quick_patches")  # the command line, not the fill
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTIONS = {part.partition("\n")[0]: part for part in re.split("^## ", README, flags=re.MULTILINE)[1:]}
 PROGRAMS = "edgeconnect|python3?|pip|torchrun|make|source|git|cat|cd|bash"

@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from small import nearly, run_verb, sentence_of
+from small import nearly, pickled_processes, run_verb, sentence_of
 
 from edgeconnect.errors import InputError
+from edgeconnect.evaluation import fid
 from edgeconnect.io.images import read_rgb, write_png
 from edgeconnect.metrics.fid import Collector, InceptionFeatures, Statistics, frechet_distance
 
@@ -135,7 +136,8 @@ def test_the_command_prints_n_and_warns_of_few_pictures(sets, made_up_inception,
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_number_of_one(sets, made_up_inception, rng):
+def test_two_processes_give_the_number_of_one(sets, made_up_inception, rng, monkeypatch):
+    pickled_processes(monkeypatch)
     for i in range(4):
         write_png(sets / "result" / f"more{i}.png", rng.integers(0, 256, (30, 50, 3), np.uint8))
     one, two = (run(sets, made_up_inception[0], "--batch-size", 2, *more) for more in ((), ("--jobs", 2)))
@@ -143,28 +145,40 @@ def test_two_processes_give_the_number_of_one(sets, made_up_inception, rng):
     assert two["n"] == one["n"] == [3, 6]
 
 
-@pytest.mark.slow
-def test_kept_statistics_are_reused_only_for_the_same_pictures(sets, made_up_inception, capsys, monkeypatch):
+@pytest.fixture
+def projected(monkeypatch, tmp_path):
+    """32 features of a small projection in Inception's place, for claims about what they are features of."""
+    projection = np.random.default_rng(0).normal(size=(40 * 40 * 3, 32))
+
+    def features(pictures, batch_size, done=int):
+        return np.stack([picture.ravel() / 255 @ projection for picture in pictures])
+
+    monkeypatch.setattr(fid, "InceptionFeatures", lambda *_: features)
+    monkeypatch.setattr(fid, "FEATURES", 32)
+    (tmp_path / "inception.pth").write_bytes(b"which weights they are of")
+    return tmp_path / "inception.pth"
+
+
+def test_kept_statistics_are_reused_only_for_the_same_pictures(sets, projected, capsys):
     kept = sets / "kept.npz"
-    before = run(sets, made_up_inception[0], "--keep", kept)
+    before = run(sets, projected, "--keep", kept)
     first = kept.read_bytes()
-    again = run(sets, made_up_inception[0], "--keep", kept)
+    again = run(sets, projected, "--keep", kept)
     assert kept.read_bytes() == first
     assert again["fid"] == pytest.approx(before["fid"], rel=1e-6)
     write_png(sets / "truth" / "0.png", np.zeros((40, 40, 3), np.uint8))
-    changed = run(sets, made_up_inception[0], "--keep", kept)
+    changed = run(sets, projected, "--keep", kept)
     assert "made anew" in capsys.readouterr().err
     assert changed["truth"]["pictures"] != before["truth"]["pictures"]
     assert changed["fid"] != pytest.approx(before["fid"], rel=1e-3)
 
 
-@pytest.mark.slow
-def test_pytorch_fids_own_statistics_files_are_read(sets, made_up_inception):
-    run(sets, made_up_inception[0], "--keep", sets / "kept.npz")
+def test_pytorch_fids_own_statistics_files_are_read(sets, projected):
+    run(sets, projected, "--keep", sets / "kept.npz")
     with np.load(sets / "kept.npz") as kept:
         np.savez(sets / "theirs.npz", mu=kept["mu"], sigma=kept["sigma"])
         scale = np.trace(kept["sigma"])
-    given = [sets / "theirs.npz", sets / "truth", "--inception", made_up_inception[0], "--device", "cpu"]
+    given = [sets / "theirs.npz", sets / "truth", "--inception", projected, "--device", "cpu"]
     run_verb("fid", *given, "--json", sets / "fid.json")
     report = json.loads((sets / "fid.json").read_text())
     assert report["fid"] == pytest.approx(0, abs=1e-6 * scale)

@@ -11,7 +11,7 @@ import torch
 from skimage.color import rgb2gray
 from skimage.io import imread, imsave
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from small import nearly, run_verb, sentence_of
+from small import nearly, pickled_processes, run_verb, sentence_of
 from torchvision import models
 
 from edgeconnect.evaluation.tables import ratio_label, write_json_lines
@@ -179,11 +179,12 @@ def test_lpips_is_added_from_a_local_trunk(folders):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_scores_of_one(folders):
+def test_two_processes_give_the_scores_of_one(folders, monkeypatch):
     torch.save(models.squeezenet1_1(weights=None).state_dict(), folders / "trunk.pth")
     more = ("--lpips", "squeeze", "--lpips-trunk", folders / "trunk.pth", "--device", "cpu")
     one, two = run(folders, *more), run(folders, *more, "--jobs", 2)
     assert all(two[kind] == nearly(one[kind]) for kind in ("picture", "group", "summary"))
+    pickled_processes(monkeypatch)
     (folders / "result" / "b.png").write_bytes((folders / "result" / "b.png").read_bytes()[:200])
     told = sentence(folders, "--device", "cpu", "--jobs", 2)
     assert told.startswith("1 of 3 cannot be scored: ") and "b.png: expected a whole picture" in told

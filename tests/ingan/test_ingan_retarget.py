@@ -18,9 +18,10 @@ from edgeconnect.io.images import read_rgb, write_png
 
 @pytest.fixture
 def run(tmp_path: Path, photo: np.ndarray) -> Path:
-    """A run of two photos with an untrained generator."""
+    """A run of two photos, 48x64 and 26x30, with an untrained generator."""
     torch.manual_seed(0)
-    save_photos(tmp_path, [photo, photo[:50, :60]])
+    small = np.ascontiguousarray(photo[::2, ::2])
+    save_photos(tmp_path, [small, small[:26, :30]])
     generator = Generator(width=4, downscales=1, blocks=1)
     save_generator(tmp_path / "weights.safetensors", generator, {"photos": 2, "sizes": (0.5, 2.0)})
     return tmp_path
@@ -51,9 +52,8 @@ def test_files_that_hold_no_generator_are_refused(tmp_path: Path, weights_file: 
         load_generator(tmp_path / "text.safetensors")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "size"), [(0, (8, 8)), (0, (33, 150)), (1, (8, 8)), (1, (33, 100)), (1, (75, 90))]
+    ("number", "size"), [(0, (8, 8)), (0, (17, 75)), (1, (8, 8)), (1, (17, 50)), (1, (38, 45))]
 )
 def test_a_photo_becomes_any_size(model: Retargeter, number: int, size: tuple[int, int]) -> None:
     result = model.retarget(size, photo=number)
@@ -62,24 +62,21 @@ def test_a_photo_becomes_any_size(model: Retargeter, number: int, size: tuple[in
 
 
 def test_scales_are_of_the_chosen_photo(model: Retargeter) -> None:
-    assert model.size((0.5, 2.0)) == (48, 256)
-    assert model.size((0.5, 2.0), photo=1) == (25, 120)
+    assert model.size((0.5, 2.0)) == (24, 128)
+    assert model.size((0.5, 2.0), photo=1) == (13, 60)
 
 
-@pytest.mark.slow
 def test_the_same_call_gives_the_same_pixels(model: Retargeter) -> None:
-    np.testing.assert_array_equal(model.retarget((40, 50)), model.retarget((40, 50)))
+    np.testing.assert_array_equal(model.retarget((20, 25)), model.retarget((20, 25)))
 
 
-@pytest.mark.slow
 def test_a_trapezoid_is_opaque_inside_and_transparent_beside(model: Retargeter) -> None:
     alpha = as_alpha((100, 200), (0.25, -0.25))
     assert alpha[0].sum() / 255 == pytest.approx(100, abs=2) and alpha[-1].all()
     assert set(np.unique(alpha)) == {0, 255}
-    assert model.retarget((50, 100), (0.25, -0.25)).shape == (50, 100, 3)
+    assert model.retarget((25, 50), (0.25, -0.25)).shape == (25, 50, 3)
 
 
-@pytest.mark.slow
 def test_an_outline_shows_the_photo_inside_alone(model: Retargeter) -> None:
     outline = np.zeros((70, 90), bool)
     cv2.circle(canvas := np.zeros((70, 90), np.uint8), (40, 30), 25, 1, -1)
@@ -100,8 +97,8 @@ def test_an_outline_needs_an_inside(model: Retargeter) -> None:
 
 
 def test_a_motion_goes_there_and_back_through_all_sizes(model: Retargeter) -> None:
-    sizes = [picture.shape[:2] for picture in model.through_sizes((48, 192), 8)]
-    assert sizes[0] == (96, 128) and sizes[4] == (48, 192)
+    sizes = [picture.shape[:2] for picture in model.through_sizes((24, 96), 8)]
+    assert sizes[0] == (48, 64) and sizes[4] == (24, 96)
     assert sizes[1:4] == sizes[:4:-1]
     heights = [height for height, _ in sizes[:5]]
     assert heights == sorted(heights, reverse=True) and len(set(heights)) == 5
@@ -121,8 +118,8 @@ def test_a_photo_that_is_not_there_is_refused(model: Retargeter) -> None:
 
 
 def test_beyond_the_trained_sizes_is_said(model: Retargeter) -> None:
-    assert model.note((96, 256)) is None
-    assert model.note((30, 300)) == "scaled by 0.31,2.34, but trained from 0.5 to 2"
+    assert model.note((48, 128)) is None
+    assert model.note((15, 150)) == "scaled by 0.31,2.34, but trained from 0.5 to 2"
 
 
 def random_pictures(rng: np.random.Generator, *sizes: tuple[int, int]) -> list[np.ndarray]:

@@ -20,6 +20,8 @@ from edgeconnect.inpainters import edgeconnect
 from edgeconnect.inpainters.edgeconnect import blend
 from edgeconnect.models.checkpoint import Weights, build_network, save_weights
 
+QUICK = pytest.mark.usefixtures("quick_patches")  # holds whatever is copied
+
 
 def _hole(
     shape: tuple[int, ...], top: int = 30, left: int = 40, height: int = 30, width: int = 40
@@ -53,6 +55,7 @@ def test_the_inputs_are_not_changed(model: EdgeConnect, photo: np.ndarray) -> No
     np.testing.assert_array_equal(mask, holes)
 
 
+@QUICK
 def test_what_the_hole_held_does_not_matter(model: EdgeConnect, photo: np.ndarray) -> None:
     mask = _hole(photo.shape)
     other = photo.copy()
@@ -90,6 +93,7 @@ def test_known_edges_are_scikit_image_s_and_the_hole_s_rim_is_no_edge(
     np.testing.assert_array_equal(edges[~mask], canny(to_gray(photo), 2.0, mask=~mask)[~mask])
 
 
+@QUICK
 def test_given_edges_are_used_in_the_hole_and_only_there(model: EdgeConnect, photo: np.ndarray) -> None:
     mask = _hole(photo.shape)
     drawn = np.zeros(mask.shape, np.float32)
@@ -103,6 +107,7 @@ def test_given_edges_are_used_in_the_hole_and_only_there(model: EdgeConnect, pho
     np.testing.assert_array_equal(result, model.inpaint(photo, mask, drawn.astype(bool)))
 
 
+@QUICK
 def test_given_known_edges_are_used_outside_the_hole_and_only_there(
     model: EdgeConnect, photo: np.ndarray
 ) -> None:
@@ -116,12 +121,14 @@ def test_given_known_edges_are_used_outside_the_hole_and_only_there(
     np.testing.assert_array_equal(result, model.inpaint(photo, mask, nothing, known_edges=mask))
 
 
+@QUICK
 def test_the_completed_edges_given_back_change_nothing(model: EdgeConnect, photo: np.ndarray) -> None:
     mask = _hole(photo.shape)
     edges = model.complete_edges(photo, mask)
     np.testing.assert_array_equal(model.inpaint(photo, mask, edges), model.inpaint(photo, mask))
 
 
+@QUICK
 def test_a_hole_s_result_does_not_depend_on_the_photo_s_size(model: EdgeConnect, photo: np.ndarray) -> None:
     large = _large(photo, 8)
     mask = _hole(large.shape, 400, 500, 40, 40)
@@ -131,6 +138,7 @@ def test_a_hole_s_result_does_not_depend_on_the_photo_s_size(model: EdgeConnect,
     np.testing.assert_array_equal(whole[window], alone)
 
 
+@QUICK
 @pytest.mark.parametrize("hole_start", ["white", "smooth"])
 def test_a_deep_hole_is_filled_coarse_to_fine(
     photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hole_start: str
@@ -267,6 +275,7 @@ def test_texture_lies_between_the_networks_and_the_photos_own(model: EdgeConnect
     assert np.abs(half - (soft + full) / 2).max() <= 1
 
 
+@QUICK
 def test_candidates_begin_with_the_usual_fill_and_differ(model: EdgeConnect, photo: np.ndarray) -> None:
     mask = _hole(photo.shape)
     fills = list(model.candidates(photo, mask, 4))

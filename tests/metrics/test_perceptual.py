@@ -23,10 +23,16 @@ def pair():
 
 
 def write_trunk(name, path):
-    """torchvision's network with seeded weights; its convolutions in a file."""
+    """torchvision's network with seeded weights; its convolutions in a file. Nothing else of it is there."""
     torch.manual_seed(1)
-    trunk = getattr(models, BUILDERS[name])(weights=None)
-    torch.save({key: value for key, value in trunk.state_dict().items() if "features" in key}, path)
+    with torch.device("meta"):  # a hundred million numbers of VGG's classifier
+        trunk = getattr(models, BUILDERS[name])(weights=None)
+    trunk.features.to_empty(device="cpu")
+    for module in trunk.features.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+            torch.nn.init.zeros_(module.bias)
+    torch.save(trunk.features.state_dict(prefix="features."), path)
     return trunk
 
 
@@ -91,7 +97,7 @@ def test_with_a_mask_a_place_counts_by_its_share_of_hole():
 
 def test_the_vgg_distance_is_torchvisions_layers_compared(pair, tmp_path):
     path = write_vgg19(tmp_path / "vgg.pth")
-    layers = models.vgg19(weights=None).features[:12]
+    layers = models.vgg.make_layers(models.vgg.cfgs["E"])[:12]
     layers.load_state_dict({k.removeprefix("features."): v for k, v in torch.load(path).items()})
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     expected, (x, y) = torch.zeros(2), ((z - mean[:, None, None]) / std[:, None, None] for z in pair)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from safetensors.numpy import load_file, save_file
 from small import made_up_batch
 
 from edgeconnect.errors import InputError
+from edgeconnect.ingan.networks import Generator
+from edgeconnect.ingan.store import save_generator
 from edgeconnect.io.atomic import write_atomically
 from edgeconnect.models.checkpoint import (
     Weights,
@@ -254,6 +258,18 @@ def test_other_pytorch_files_are_no_training_state(tmp_path: Path) -> None:
     (tmp_path / "cut.pt").write_bytes((tmp_path / "other.pt").read_bytes()[:200])
     with pytest.raises(InputError, match=r"cut\.pt: expected a PyTorch file"):
         load_state(tmp_path / "cut.pt")
+
+
+def test_weights_are_loaded_without_pytorchs_compiler(tmp_path: Path, weights_file: Path) -> None:
+    save_generator(tmp_path / "one.safetensors", Generator(width=4, downscales=1, blocks=1), {})
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from edgeconnect.models.checkpoint import load_weights\n"
+        "from edgeconnect.ingan.store import load_generator\n"
+        "load_weights(Path(sys.argv[1])), load_generator(Path(sys.argv[2]))\n"
+        "assert 'torch._dynamo' not in sys.modules, 'it takes longer to import than a photo to fill'"
+    )
+    subprocess.run([sys.executable, "-c", code, weights_file, tmp_path / "one.safetensors"], check=True)
 
 
 class Malicious:

@@ -19,6 +19,8 @@ from edgeconnect.models.layers import (
     convolutions,
     effective_weights,
     initialise,
+    normalise_spectrum,
+    normalised_shapes,
     reflect,
     resize_kernel,
     set_effective_weights,
@@ -42,6 +44,20 @@ def largest_singular_value(weight: torch.Tensor, is_transposed: bool) -> float:
 )
 def test_each_network_has_the_papers_number_of_parameters(network, count: int) -> None:
     assert sum(p.numel() for p in network().parameters()) == count
+
+
+def test_the_shapes_of_normalised_weights_are_known_without_them() -> None:
+    def network() -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 3, 2), nn.Conv2d(3, 1, 1)
+        )
+
+    made = network()
+    normalise_spectrum(made, keep=made[-1])
+    with torch.device("meta"):
+        plain = network()
+    expected = {key: tuple(tensor.shape) for key, tensor in made.state_dict().items()}
+    assert normalised_shapes(plain, keep=plain[-1]) == expected
 
 
 def test_instance_norm_is_torchs_own() -> None:

@@ -15,7 +15,6 @@ import io
 import json
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 import tempfile
@@ -76,11 +75,7 @@ class Run:
         file.write_text(to_yaml(config), encoding="utf-8")
         arguments = ["train", "edge", "--config", str(file)]
         arguments += ["--resume"] if self.paths.config.exists() else []
-        self._log.write_bytes(b"")
-        context = multiprocessing.get_context("forkserver")
-        process = context.Process(target=_train, args=(arguments, self._log, sabotage, number))
-        process.start()
-        return process
+        return forked(arguments, self._log, sabotage, number)
 
     @property
     def _log(self) -> Path:
@@ -118,6 +113,18 @@ OPTIONS: dict[str, Any] = {
     "validate_every": 12,
     "lr_drop_at": 1,
 }
+
+
+def forked(
+    arguments: list[str], log: Path, sabotage: Callable[[int], None] | None = None, number: int = 0
+) -> BaseProcess:
+    """`edgeconnect ARGUMENTS` in a process that has imported everything already; it prints into `log`."""
+    log.write_bytes(b"")
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=_train, args=(arguments, log, sabotage, number))
+    with _imported_once():
+        process.start()
+    return process
 
 
 def _train(arguments: list[str], log: Path, sabotage: Callable[[int], None] | None, number: int) -> None:
@@ -210,6 +217,8 @@ def full_disk(run: Run, rng: Generator, seconds: float) -> None:
 
 def limit_files(number: int) -> None:
     """From save `number` on no file may grow larger than what the process prints."""
+    import resource  # which Windows lacks
+
     save_state = loop.save_state
     saves = 0
 
@@ -365,7 +374,7 @@ def _equal(first: Any, second: Any) -> bool:
 
 @contextmanager
 def _imported_once() -> Iterator[None]:
-    """The process that is started now, and forked for each run, imports this module."""
+    """The process that is started first, and forked for each run, imports this module."""
     paths = filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
     with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(paths)):
         multiprocessing.get_context("forkserver").set_forkserver_preload(["faults"])
@@ -383,8 +392,7 @@ def run(
     show: gets a kind and its faults when its runs are over.
     """
     unbroken = Run(folder, "unbroken")
-    with _imported_once():
-        unbroken.finish()
+    unbroken.finish()
     seconds = time.monotonic()
     again = Run(folder, "again")
     again.finish()

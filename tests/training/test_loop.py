@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from small import tiny_config, tiny_options, write_photos
+from tools.faults import forked
 
 from edgeconnect import cli
 from edgeconnect.errors import InputError, NonFiniteLossError
@@ -29,6 +32,7 @@ from edgeconnect.training.loop import Outcome, train
 from edgeconnect.training.run_folder import Paths
 
 ROOT = Path(__file__).parents[2]
+PROCESSES = pytest.mark.xdist_group("processes")  # which are forked from one that has imported everything
 
 
 class Killed(Exception):
@@ -92,24 +96,11 @@ def arguments(options: dict[str, Any]) -> list[str]:
     return ["train", stage, *(part for pair in pairs for part in pair)]
 
 
-def start(given: list[str]) -> subprocess.Popen[str]:
-    """`edgeconnect` in a process of its own."""
-    return launch([sys.executable, "-m", "edgeconnect", *given])
-
-
-def launch(command: list[str]) -> subprocess.Popen[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not condition():
-        assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, "the run did not get there within two minutes"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -201,12 +192,13 @@ def test_how_much_of_the_mask_files_is_hole_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@PROCESSES
 def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(tmp_path: Path) -> None:
     options = tiny_options(tmp_path, steps=100_000, lr_drop_at=1, validate_every=100_000)
-    process, paths = start(arguments(options)), Paths(Path(options["run"]))
-    wait_for(lambda: len(paths.checkpoints()) >= 2, process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process, paths = forked(arguments(options), tmp_path / "said.txt"), Paths(Path(options["run"]))
+    wait_until(lambda: len(paths.checkpoints()) >= 2)
+    process.kill()
+    process.join()
     steps = int(paths.latest_checkpoint().stem.split("_")[1]) + 4
     broken = tiny_config(tmp_path, **options | {"steps": steps})
     train(broken, resume=True)
@@ -216,13 +208,15 @@ def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(tmp_p
 
 
 @pytest.mark.slow
+@PROCESSES
 def test_a_terminated_process_saves_its_last_step_and_can_go_on(tmp_path: Path) -> None:
     options = tiny_options(tmp_path, steps=100_000, save_every=100_000, lr_drop_at=1, workers=2)
-    process, paths = start(arguments(options)), Paths(Path(options["run"]))
-    wait_for(lambda: paths.log.exists() and paths.log.read_text().count("\n") >= 3, process)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, output
+    process, paths = forked(arguments(options), tmp_path / "said.txt"), Paths(Path(options["run"]))
+    wait_until(lambda: paths.log.exists() and paths.log.read_text().count("\n") >= 3)
+    process.terminate()
+    process.join(60)
+    output = (tmp_path / "said.txt").read_text()
+    assert process.exitcode == 128 + signal.SIGTERM, output
     assert "and saved; go on with --resume" in output
     last = log_lines(tiny_config(tmp_path, **options))[-1]["step"]
     assert paths.checkpoints() == [paths.checkpoint(last)]
@@ -235,22 +229,32 @@ def test_a_terminated_process_saves_its_last_step_and_can_go_on(tmp_path: Path) 
     assert differences(checkpoint(unbroken, last + 3), checkpoint(broken, last + 3)) == []
 
 
+def join_two(port: int, rank: int) -> None:
+    """What torchrun tells one of two processes."""
+    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": port}
+    os.environ.update({name: str(number) for name, number in numbers.items()} | {"MASTER_ADDR": "127.0.0.1"})
+
+
 @pytest.mark.slow
+@PROCESSES
 def test_two_processes_resume_bit_for_bit(tmp_path: Path) -> None:
     options = tiny_options(tmp_path)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-
-    def run_both(*flags: str) -> None:
-        given = [{"--run": "--run-dir"}.get(part, part) for part in arguments(options)]
-        process = launch([*launcher, "-m", "edgeconnect", *given, *flags])
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output
-
-    run_both()
+    given = [{"--run": "--run-dir"}.get(part, part) for part in arguments(options)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([*launcher, "-m", "edgeconnect", *given], env=environment, check=True, timeout=120)
     config = tiny_config(tmp_path, **options)
     unbroken = checkpoint(config, 6)
     Paths(config.run).checkpoint(6).unlink()
-    run_both("--resume")
+    # two such processes again, with what torchrun tells them, but without seconds of imports in each
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        told = partial(join_two, free.getsockname()[1])
+    logs = [tmp_path / f"said_{rank}.txt" for rank in range(2)]
+    both = [forked([*given, "--resume"], log, told, rank) for rank, log in enumerate(logs)]
+    for each, log in zip(both, logs, strict=True):
+        each.join(120)
+        assert each.exitcode == 0, log.read_text()
     assert differences(unbroken, checkpoint(config, 6)) == []
 
 
@@ -364,17 +368,17 @@ def test_a_signal_ends_a_run_whose_workers_bring_nothing(tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
+@PROCESSES
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
 def test_workers_end_with_their_killed_trainer(tmp_path: Path) -> None:
     options = tiny_options(tmp_path, steps=100_000, workers=2, save_every=100_000)
-    process = start(arguments(options))
-    wait_for(lambda: len(children(process.pid)) >= 3, process)
+    process = forked(arguments(options), tmp_path / "said.txt")
+    assert process.pid
+    wait_until(lambda: len(children(process.pid)) >= 3)
     found = children(process.pid)
-    wait_for(lambda: (tmp_path / "run/log.jsonl").read_text().count("\n") > 3, process)
+    wait_until(lambda: (tmp_path / "run/log.jsonl").read_text().count("\n") > 3)
     process.kill()
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
+    process.join()
     deadline = time.monotonic() + 20
     while any(is_running(number) for number in found) and time.monotonic() < deadline:
         time.sleep(0.1)

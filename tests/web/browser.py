@@ -73,7 +73,7 @@ def choose_how(page: Page, **values: str) -> None:
 
 def reload(page: Page) -> None:
     """Reload once the page has written its state."""
-    page.wait_for_timeout(1000)  # longer than the page waits before it does
+    page.wait_for_selector("body[data-saving=false]")
     page.reload()
     page.wait_for_selector("body[data-ready]")
     says(page, "as you left it")

@@ -127,6 +127,7 @@ def test_a_click_selects_an_object_which_can_be_shrunk_grown_and_taken_back(page
     playwright.expect(page.locator("body")).to_have_attribute("data-state", "photo")
 
 
+@phone
 def test_everything_is_undone_in_turn_also_what_was_accepted_and_opened(page: Page) -> None:
     first = open_photo(page)
     fill_hole(page)
@@ -314,6 +315,7 @@ def test_names_do_not_grow(page: Page) -> None:
     saved(page, "result")  # checks that it is coffee_result.png
 
 
+@desktop
 def test_the_border_is_dragged_outwards_and_filled(page: Page, request: pytest.FixtureRequest) -> None:
     page.click("[data-sample=coffee]")
     says(page, "600 × 400 pixels")

@@ -1,7 +1,7 @@
 """The page in a real browser, on a real photo.
 
-What hangs on the screen's size is done at both sizes that people have, as are the whole story of an edit
-and a reload; what the server answers is asked for at one of them.
+What hangs on the screen's size is done at both sizes that people have, as is the whole story of an edit;
+everything else at one of them.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ def edit(page: Page, completed: np.ndarray, shot: str) -> tuple[np.ndarray, np.n
     return edited, result
 
 
+@phone
 def test_the_state_survives_a_reload(page: Page) -> None:
     open_photo(page)
     tool(page, "straight")
@@ -138,6 +139,7 @@ def test_a_second_photo_gives_its_structure(page: Page) -> None:
     page.click("#undo")
 
 
+@phone
 def test_masks_can_be_opened_erased_and_drawn_with_every_tool(page: Page) -> None:
     open_photo(page)
     inverted = png(np.where(mask(), 0, 255).astype(np.uint8))

@@ -413,11 +413,11 @@ def test_a_slow_download_is_not_cut(
 def test_uploads_that_trickle_keep_nobody_from_computing(
     serve: Callable[..., int], photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "SLOW_SECONDS", 1.0)
+    monkeypatch.setattr(guard, "SLOW_SECONDS", 0.3)
     port = serve(places=2)
     head = b"POST /api/photos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
     head += b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
-    trickling = [socket.create_connection(("127.0.0.1", port)) for _ in range(6)]
+    trickling = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
     for connection in trickling:
         connection.sendall(head)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

@@ -26,6 +26,7 @@ from edgeconnect import EdgeConnect
 from edgeconnect.inpainters import texture
 from edgeconnect.inpainters.budget import Pace
 from edgeconnect.inpainters.single_image import SingleImage
+from edgeconnect.patches.fill import patch_tiles
 from edgeconnect.web import lines
 from edgeconnect.web.worker import Computer, OutOfTimeError, Worker
 from tests.small import endless_patch_tiles
@@ -79,6 +80,13 @@ def test_a_plain_program_gets_the_picture_that_the_package_makes(connect: Connec
         np.testing.assert_array_equal(pixels(answer.content), expected)
 
 
+@pytest.fixture
+def real_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holes are matched as they are for users, where the time for it is what is claimed."""
+    monkeypatch.setattr(texture, "patch_tiles", patch_tiles)
+
+
+@pytest.mark.usefixtures("real_patches")
 def test_a_budget_that_is_over_at_once_gives_a_picture_too(connect: Connect, large: np.ndarray) -> None:
     form = LONG | {"seconds": "0"}
     answer = connect().post("/api/single", data=form, files={"photo": png(large)})
@@ -89,6 +97,7 @@ def test_a_budget_that_is_over_at_once_gives_a_picture_too(connect: Connect, lar
     assert (expected != SingleImage(device="cpu")(large, mask)).any() and (expected != large)[mask].any()
 
 
+@pytest.mark.usefixtures("real_patches")
 @pytest.mark.parametrize("guide", ["networks", "photo"])
 def test_a_textured_fill_keeps_to_its_seconds_and_says_what_it_left_out(
     connect: Connect, model: EdgeConnect, large: np.ndarray, guide: str
@@ -188,6 +197,7 @@ def test_a_hole_that_would_take_too_much_memory_is_refused(connect: Connect, pho
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_patches")
 def test_a_large_hole_in_a_large_photo_is_filled_in_the_time_it_is_given_and_what_that_costs_is_said(
     connect: Connect,
 ) -> None:

@@ -12,6 +12,7 @@ let timer = null, chainSaved = null;
 
 export function saveSoon(app) {
   clearTimeout(timer);
+  document.body.dataset.saving = true;
   timer = setTimeout(() => save(app), WAIT_MS);
 }
 
@@ -23,8 +24,12 @@ export function saveNow(app) {
 async function save(app) {
   clearTimeout(timer);
   timer = null;
-  if (!app.doc) return;
-  const { weights, mode, tool, live, hasFilled, alone, texture, inpainter, past, future } = app, { state } = app.doc;
+  if (app.doc) await write(app);
+  document.body.dataset.saving = timer !== null; // more was done meanwhile
+}
+
+async function write(app) {
+  const { weights, mode, tool, live, hasFilled, alone, texture, inpainter, past, future } = app;
   const last = { ...freeze(app), weights, mode, tool, live, hasFilled, alone, texture, inpainter };
   const isNew = chainSaved !== app.chain;
   try {
@@ -33,7 +38,6 @@ async function save(app) {
   } catch (error) {
     app.say(`This browser does not keep the page's state over a reload (${error.name}).`, "error");
   }
-  document.body.dataset.saved = `${app.chain} ${state}`;
 }
 
 // A photo with all that was done on it, as plain data.
