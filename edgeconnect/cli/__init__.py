@@ -61,6 +61,10 @@ def prepare_process() -> None:
     if not sys.warnoptions:  # libraries' warnings are for developers, who ask for them with -W
         warnings.simplefilter("ignore")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # before PyTorch is imported: its threads wait for each other by counting, to 300,000 unless told, and
+        # where other programs are at work take the core from the thread that they wait for
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     keep_memory()
 
 

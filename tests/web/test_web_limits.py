@@ -414,6 +414,7 @@ def test_uploads_that_trickle_keep_nobody_from_computing(
     serve: Callable[..., int], photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "SLOW_SECONDS", 0.3)
+    monkeypatch.setattr(server, "_ASK_SECONDS", 1)
     port = serve(places=2)
     head = b"POST /api/photos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
     head += b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
