@@ -291,3 +291,14 @@ def test_serve_opens_the_page_if_asked(
     serve._ready("http://127.0.0.1:1/", opens=False)
     serve._ready("http://127.0.0.1:1/", opens=True)
     assert opened == ["http://127.0.0.1:1/"] and "http://127.0.0.1:1/" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="GNU's OpenMP")
+def test_pytorch_s_threads_do_not_fight_for_a_busy_machine() -> None:
+    """OpenMP itself says what it has read of its settings."""
+    code = "from edgeconnect.cli import prepare_process; prepare_process(); import torch"
+    told = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    command, settings = [sys.executable, "-c", code], environment | {"OMP_DISPLAY_ENV": "VERBOSE"}
+    done = subprocess.run(command, env=settings, capture_output=True, check=True, text=True)
+    assert "GOMP_SPINCOUNT = '3000'" in done.stderr
