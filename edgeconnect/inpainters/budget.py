@@ -29,7 +29,7 @@ PLANNED_SHARE = 0.85  # of the budget; reading, writing and a slower machine tak
 LATE = 1.1  # of the budget, at which what is left is cut
 
 COSTS = (0.11, 0.12e-6, 2e-6, 14e-6, 0.36e-6, 0.046e-6)
-"""Seconds of one core for each of `work_of`: half more than `python -m eval.budgets` fits on one with AVX-512."""
+"""Seconds of one core for each of `work_of`: half more than `python -m eval.budgets` fits with AVX-512."""
 
 _WARM_UP = 2.0  # seconds, before which the first calls of libraries say nothing of a machine's speed
 
