@@ -131,21 +131,21 @@ def _timed(
     out: Path,
     address: str | None = None,
     after: int = 0,
-    meanwhile: Callable[[], object] = lambda: None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[float, float]:
     """Seconds of a command, and until its first result.
 
     address: of a Ray cluster. meanwhile: is called once there are more than `after` results.
     """
     environment = os.environ | ({"RAY_ADDRESS": address} if address else {})
-    start, begin_s, is_called = time.monotonic(), 0.0, False
+    start, begin_s, is_called = time.monotonic(), 0.0, meanwhile is None
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}  # Ray prints there what became of nodes
     with subprocess.Popen(command, env=environment, text=True, **quiet) as process:
         while process.poll() is None:
-            if not is_called:
+            if not begin_s or not is_called:
                 filled = sum(1 for _ in out.rglob("*.png"))
                 begin_s = begin_s or (time.monotonic() - start if filled else 0.0)
-                if filled > after:
+                if meanwhile and not is_called and filled > after:
                     is_called = True
                     meanwhile()
             time.sleep(0.1)
@@ -154,7 +154,7 @@ def _timed(
     if process.returncode or not is_called:
         raise InputError(f"expected all photos to be filled, got: {said.strip()[-2000:]}")
     print(said, end="", file=sys.stderr)  # such as that the cluster has no room yet
-    return seconds, begin_s
+    return seconds, begin_s or seconds  # where it ended before it was looked at
 
 
 def _on_two_nodes(command: Sequence[str], out: Path, options: argparse.Namespace) -> tuple[float, float]:
