@@ -34,7 +34,7 @@ class Generator(nn.Module):
     (N,3,h,w), any h and w from 4 up, and a `transform` of feature maps -> (N,3,H,W) of its size. `width`
     channels after the entry, doubled by each of `downscales` poolings; then `blocks` residual blocks.
     `residual` (not published): what comes out is added to the transformed picture, and starts at 0.
-    spectral: normalise the weights, as in use; without it there is only something to look at.
+    spectral: with spectral norm; without it the shapes can be asked for, at no cost.
     """
 
     def __init__(

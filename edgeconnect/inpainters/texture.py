@@ -24,7 +24,7 @@ WIDE_PX = 12  # half the width from which on a hole is wide
 RAMP_PX = 4  # from the rim, over which patches replace the guide
 SOFT, SHARP = 0.5, 0.9  # the guide's detail against the patches', between which they replace it at the rim
 FINE_PX, AROUND_PX, LEAST_DETAIL = 1.5, 4, 0.5  # what is detail, and where: sigmas, and squared levels
-AROUND_HOLE_PX = 32  # of the pictures, that this is decided by: more than all of it reaches
+AROUND_HOLE_PX = 32  # surroundings that this is decided by: farther than its filters reach
 FLAT_PX, FLAT_SPREAD = 9, 1.5 / 255  # flat: no two pixels so near together differ so much
 CONTEXT_PX = 96  # surroundings of a hole that it is filled from, at least; its own longer side where more
 

@@ -9,16 +9,12 @@ first principal components describe a patch, and one convolution describes all p
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from edgeconnect.device import exact_float32
-
-if TYPE_CHECKING:
-    pass
 
 PATCH_PX = 7
 COMPONENTS = 24
